@@ -1,0 +1,78 @@
+/**
+ * Schedules: how a kernel is computed. Chosen by ordered rules (src/schedule/rules.ts), first match wins, the generic
+ * loop nest last; a tuning file may replace the choice. A schedule is plain data and prints as JSON.
+ */
+
+/** One thread computes `vector` neighbouring points of the last axis; earlier stages are computed where they are used. */
+export interface GenericSchedule {
+  readonly family: 'generic';
+  readonly vector: 1 | 2 | 4;
+  readonly workgroup: number;
+}
+
+/**
+ * A workgroup (or a subgroup, or one thread) computes one row: stages that reduce over the row are computed together and
+ * kept, then the row is written. For norms, softmax and sums.
+ */
+export interface RowSchedule {
+  readonly family: 'row';
+  /** Threads that share a row; 1 for very short rows. */
+  readonly threads: number;
+  /** Rows a workgroup works on at once. */
+  readonly rows: number;
+  readonly vector: 1 | 2 | 4;
+  /** Keep the loaded row in registers between stages rather than load it again. */
+  readonly cache: boolean;
+}
+
+/**
+ * Sum of products in register tiles: the output's axes are split into batch, M and N, the reduction is K.
+ * Covers linear, batched matmul, pointwise and implicit-GEMM convolution.
+ */
+export interface ContractionSchedule {
+  readonly family: 'contraction';
+  /** Results a thread keeps: rows (M) and columns (N); columns are a multiple of the vector width. */
+  readonly threadM: number;
+  readonly threadN: number;
+  /** Threads of a workgroup along M and N. */
+  readonly groupM: number;
+  readonly groupN: number;
+  /** Depth staged at once; 0: operands straight from memory, no workgroup memory. */
+  readonly tileK: number;
+  /** Workgroups that share the K of one tile (1: none); more than one takes a second, summing pass in the same kernel's workgroup. */
+  readonly splitK: number;
+  readonly vector: 1 | 2 | 4;
+}
+
+/** f16 operands, f32 accumulation, in the device's matrix units. */
+export interface SubgroupMatrixSchedule {
+  readonly family: 'subgroupMatrix';
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** Fragments a subgroup keeps, and subgroups of a workgroup, along M and N. */
+  readonly fragmentsM: number;
+  readonly fragmentsN: number;
+  readonly subgroupsM: number;
+  readonly subgroupsN: number;
+  readonly subgroupSize: number;
+}
+
+/** Convolution with few input channels a group: a thread computes a strip of outputs and keeps the window in registers. */
+export interface WindowSchedule {
+  readonly family: 'window';
+  readonly stripH: number;
+  readonly stripW: number;
+  readonly workgroup: number;
+}
+
+/** softmax(Q K^T) V without the score matrix in memory. */
+export interface AttentionSchedule {
+  readonly family: 'attention';
+  readonly rows: number;
+  readonly columns: number;
+  readonly threads: number;
+}
+
+export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule;
+export type Family = Schedule['family'];
