@@ -1,0 +1,134 @@
+/** The devices that commands run on: a GPU, the software adapter, or the reference evaluator on the CPU. */
+import { DiagnosticError, error } from '../diagnostics.ts';
+import type { SubgroupMatrixConfig, Target, TargetLimits } from '../targets.ts';
+import { WEB_LIMITS } from '../targets.ts';
+import { ensureSoftwareEnvironment } from './software-device.ts';
+
+export type DeviceChoice = 'auto' | 'gpu' | 'software' | 'cpu';
+
+/** An open WebGPU device. */
+export interface GpuDevice {
+  readonly kind: 'gpu' | 'software';
+  readonly device: GPUDevice;
+  /** For people: `NVIDIA H100 80GB HBM3 (GPU)`. */
+  readonly description: string;
+  /** What code generation may use on it. */
+  readonly target: Target;
+  /** Destroys the device. Node does not end by itself while WebGPU is loaded, so commands end with `process.exit`. */
+  readonly close: () => void;
+}
+
+/** No WebGPU: whoever opened it evaluates on the CPU. */
+export interface CpuDevice {
+  readonly kind: 'cpu';
+  readonly description: string;
+  readonly close: () => void;
+}
+
+export type OpenDevice = GpuDevice | CpuDevice;
+
+/** Dawn hides f16 and subgroup matrices of NVIDIA's Vulkan driver without these, and rounds timestamps to 100 µs. */
+const DAWN_OPTIONS = [
+  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model',
+  'disable-dawn-features=timestamp_quantization',
+];
+
+/** What code generation or profiling makes use of. */
+const USEFUL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'];
+
+// Once the object that `create` returns is collected, Dawn crashes or hangs; it lives as long as the process.
+const keep = globalThis as { vitcWebGpu?: GPU };
+
+async function webGpu(): Promise<GPU> {
+  if (keep.vitcWebGpu) return keep.vitcWebGpu;
+  try {
+    const { create, globals } = await import('webgpu');
+    Object.assign(globalThis, globals);
+    return (keep.vitcWebGpu = create(DAWN_OPTIONS));
+  } catch (failure) {
+    throw new DiagnosticError(
+      error('E0921', `WebGPU does not load: ${(failure as Error).message}`, undefined, {
+        help: 'reinstall the npm package `webgpu`, or use `--device cpu`',
+      }),
+    );
+  }
+}
+
+/** Fields that @webgpu/types does not have. */
+interface AdapterFacts extends GPUAdapterInfo {
+  readonly subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info.architecture} ${info.device} ${info.description}`);
+}
+
+function describe(info: GPUAdapterInfo): string {
+  const name = info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unknown adapter';
+  return `${name} (${isSoftware(info) ? 'software adapter' : 'GPU'})`;
+}
+
+/** The `native` profile: what an open device offers. Its features and limits must have been requested with it. */
+export function targetOf(device: GPUDevice): Target {
+  const info = device.adapterInfo as AdapterFacts;
+  const limits = Object.fromEntries(Object.keys(WEB_LIMITS).map((name) => [name, device.limits[name as keyof TargetLimits]]));
+  const has = (feature: string) => device.features.has(feature);
+  return {
+    name: 'native',
+    limits: limits as unknown as TargetLimits,
+    shaderF16: has('shader-f16'),
+    // WebGPU guarantees sizes between 4 and 128 where an implementation gives none.
+    ...(has('subgroups') && { subgroups: { minSize: info.subgroupMinSize ?? 4, maxSize: info.subgroupMaxSize ?? 128 } }),
+    subgroupMatrix: has('chromium-experimental-subgroup-matrix')
+      ? (info.subgroupMatrixConfigs ?? []).map(({ M, N, K, componentType, resultComponentType }) => ({ M, N, K, componentType, resultComponentType }))
+      : [],
+    software: isSoftware(info),
+  };
+}
+
+async function openAdapter(adapter: GPUAdapter): Promise<GpuDevice> {
+  const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
+  const requiredLimits: Record<string, number> = {};
+  for (const name of Object.keys(WEB_LIMITS)) requiredLimits[name] = adapter.limits[name as keyof TargetLimits];
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  } catch (failure) {
+    throw new DiagnosticError(error('E0923', `${describe(adapter.info)} gave no device: ${(failure as Error).message}`));
+  }
+  return {
+    kind: isSoftware(adapter.info) ? 'software' : 'gpu',
+    device,
+    description: describe(adapter.info),
+    target: targetOf(device),
+    close: () => device.destroy(),
+  };
+}
+
+async function anyAdapter(): Promise<GPUAdapter | null> {
+  const gpu = await webGpu();
+  return gpu.requestAdapter({ powerPreference: 'high-performance' });
+}
+
+/**
+ * Opens a device. `gpu`: any adapter that WebGPU offers, hardware before software; `software`: SwiftShader;
+ * `auto`: a GPU if there is one, else software; `cpu`: no WebGPU.
+ * `software`, and `auto` without an adapter, may start the command again in a child (see software-device.ts), so call
+ * this before anything is printed. Throws DiagnosticError E0920 to E0923.
+ */
+export async function openDevice(choice: DeviceChoice): Promise<OpenDevice> {
+  if (choice === 'cpu') return { kind: 'cpu', description: 'reference evaluator (CPU)', close: () => {} };
+  if (choice === 'software') await ensureSoftwareEnvironment();
+  let adapter = await anyAdapter();
+  if (!adapter && choice === 'auto') {
+    await ensureSoftwareEnvironment();
+    adapter = await anyAdapter();
+  }
+  if (adapter) return openAdapter(adapter);
+  if (choice === 'gpu') {
+    throw new DiagnosticError(
+      error('E0920', 'WebGPU found no adapter', undefined, { help: 'use `--device software` or `--device cpu`' }),
+    );
+  }
+  throw new DiagnosticError(error('E0922', 'the software adapter does not start', undefined, { help: 'use `--device cpu`' }));
+}

@@ -1,0 +1,106 @@
+/**
+ * The software adapter: SwiftShader, a Vulkan driver on the CPU, from the npm package @sparticuz/chromium.
+ *
+ * The dynamic loader reads LD_LIBRARY_PATH when a process starts, so the driver is usable only by a process that was
+ * started with the environment of `softwareEnvironment`; `ensureSoftwareEnvironment` starts the command again with it.
+ */
+import { spawn } from 'node:child_process';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { constants, homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createBrotliDecompress } from 'node:zlib';
+import tar from 'tar-fs';
+import { DiagnosticError, error } from '../diagnostics.ts';
+
+const ICD = 'vk_swiftshader_icd.json';
+const WANTED = new Set(['libvk_swiftshader.so', 'libvulkan.so.1', ICD]);
+
+/** Where vitc keeps what it can make again: `$XDG_CACHE_HOME/vitc`, by default `~/.cache/vitc`. */
+export function cacheFolder(): string {
+  const base = process.env.XDG_CACHE_HOME;
+  // The XDG specification: relative paths are to be ignored.
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'vitc');
+}
+
+function unavailable(reason: string): DiagnosticError {
+  return new DiagnosticError(
+    error('E0922', `the software adapter is not available: ${reason}`, undefined, {
+      help: 'use `--device cpu`, or name a CPU driver\'s ICD file in VK_DRIVER_FILES',
+    }),
+  );
+}
+
+/** Unpacks the driver once; a second process that does the same at the same time does no harm. */
+async function unpackedDriver(): Promise<string> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw unavailable(`SwiftShader is packaged for linux-x64 only, and this is ${process.platform}-${process.arch}`);
+  }
+  const entry = createRequire(import.meta.url).resolve('@sparticuz/chromium');
+  const root = join(dirname(entry), '..', '..');
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const folder = join(cacheFolder(), `swiftshader-${version}`);
+  if (existsSync(join(folder, ICD))) return folder;
+  await mkdir(cacheFolder(), { recursive: true });
+  const partial = await mkdtemp(`${folder}.`);
+  try {
+    await pipeline(
+      createReadStream(join(root, 'bin', 'swiftshader.tar.br')),
+      createBrotliDecompress(),
+      tar.extract(partial, { ignore: (_, header) => !WANTED.has(header?.name ?? '') }),
+    );
+    await rename(partial, folder);
+  } catch (failure) {
+    await rm(partial, { recursive: true, force: true });
+    // Another process was first: its folder is as good.
+    if (!existsSync(join(folder, ICD))) throw failure;
+  }
+  return folder;
+}
+
+/**
+ * The variables that a process must be started with to find the software adapter, and no other.
+ * Throws DiagnosticError E0922 where there is none.
+ */
+export async function softwareEnvironment(): Promise<Record<string, string>> {
+  let folder: string;
+  try {
+    folder = await unpackedDriver();
+  } catch (failure) {
+    if (failure instanceof DiagnosticError) throw failure;
+    throw unavailable((failure as Error).message);
+  }
+  const others = (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((path) => path !== '' && path !== folder);
+  return { LD_LIBRARY_PATH: [folder, ...others].join(delimiter), VK_DRIVER_FILES: join(folder, ICD) };
+}
+
+/** Whether this process was started so that the software adapter is visible. */
+function isReady(environment: Record<string, string>): boolean {
+  return Object.entries(environment).every(([name, value]) => process.env[name] === value);
+}
+
+/**
+ * Returns if this process can open the software adapter. Otherwise runs the same command line in a child that can,
+ * with this process's terminal, and ends this process as the child ended: then it does not return.
+ * Call it before anything is printed. Throws DiagnosticError E0922.
+ */
+export async function ensureSoftwareEnvironment(): Promise<void> {
+  const environment = await softwareEnvironment();
+  if (isReady(environment)) return;
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  // A terminal sends its signals to the whole group, a supervisor to this process only: pass them on.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const forward = (signal: NodeJS.Signals) => void child.kill(signal);
+  for (const signal of signals) process.on(signal, forward);
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', (failure) => reject(unavailable(failure.message)));
+    child.once('exit', (...how) => resolve(how));
+  });
+  for (const each of signals) process.off(each, forward);
+  process.exit(code ?? 128 + (signal ? constants.signals[signal] : 1));
+}
