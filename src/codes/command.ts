@@ -2,7 +2,17 @@
 import type { CodeInfo } from '../codes.ts';
 
 export const COMMAND_CODES = {
-  E0901: { title: 'file not found', explanation: 'There is no file of this name.' },
+  E0901: { title: 'unreadable file', explanation: 'There is no file of this name, or it may not be read. Paths are relative to the working folder.' },
+  E0902: {
+    title: 'output not written',
+    explanation: 'The output could not be written. What stood there before is untouched: outputs go to a temporary name and are renamed when whole. A folder is replaced only if an earlier compile wrote it.',
+  },
+  E0903: { title: 'source too large', explanation: 'A source file may have 4 MiB. Architectures are pages, not megabytes: generate loops with `for`, not with text.' },
+  E0904: {
+    title: 'no such file or preset',
+    explanation: 'The argument is neither a `.vit` file nor the name of a preset of the zoo. `vitc zoo` lists the presets; `FILE#NAME` picks a preset or model of a file.',
+  },
+  E0905: { title: 'bad option value', explanation: 'The option does not take this value. `vitc COMMAND --help` lists what it takes.' },
   E0920: {
     title: 'no GPU adapter',
     explanation: [

@@ -2,5 +2,24 @@
 import type { CodeInfo } from '../codes.ts';
 
 export const DATA_CODES = {
-  E0801: { title: 'unreadable weights file', explanation: 'The file is no safetensors file, or is cut short.' },
+  E0801: {
+    title: 'unreadable weights file',
+    explanation: 'The file is no safetensors file, is cut short, or describes tensors that overlap, leave the file or disagree with their own shape. Nothing of it was used.',
+  },
+  E0802: {
+    title: 'weights do not fit the model',
+    explanation: 'Parameters are read by their path of labels, or by the model\'s `weights { }` rules. All that is missing, unexpected or of another shape is listed. A checkpoint of another variant (classes, patch, image size) fits only with the same configuration: see `--set`.',
+  },
+  E0803: { title: 'unreadable golden', explanation: 'The golden is no JSON of the expected form, or its safetensors file is missing or does not fit it.' },
+  E0804: {
+    title: 'the model is not the golden\'s',
+    explanation: 'Inputs, outputs or parameters differ in name or shape from what the golden lists. The lists show each difference.',
+  },
+  E0810: {
+    title: 'unreadable picture',
+    explanation: 'The file is no picture that can be decoded (JPEG, PNG, WebP, AVIF, TIFF, GIF), or is cut short. In a folder, such files are named, left out, and the exit code is 1.',
+  },
+  E0811: { title: 'the model takes no picture', explanation: 'No input of the model is declared with `@image(...)`; give its inputs with `--input name=FILE.safetensors`.' },
+  E0812: { title: 'input missing', explanation: 'The model has an input that was not given. Give pictures with `--image`, other tensors with `--input name=FILE.safetensors`.' },
+  E0813: { title: 'input does not fit', explanation: 'The tensor given for an input has another shape or type than the model declares.' },
 } as const satisfies Record<string, CodeInfo>;
