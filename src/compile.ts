@@ -1,4 +1,176 @@
 /**
- * The compiler as one pure function chain: text -> graph -> program -> plan -> package files. Sources come through a
- * host; nothing here touches files, the process or a device, so that all of it also runs in a browser.
+ * The compiler as one pure chain: text -> graph -> program -> plan -> kernels. Sources come through a host; nothing here
+ * touches files, the process or a device, so that all of it also runs in a browser.
  */
+import type { File } from './ast.ts';
+import { error, hasErrors, type Diagnostic, type Result } from './diagnostics.ts';
+import { generateKernel, type KernelCode } from './codegen/generate.ts';
+import { elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
+import { paramsOf, sizeOf, type Graph, type NodeOf, type Shape } from './graph.ts';
+import type { Program } from './kernel.ts';
+import { lower } from './lower/lower.ts';
+import { parse } from './parser/parse.ts';
+import { runPasses, type PassOptions } from './passes/pipeline.ts';
+import { splitStatic } from './passes/static.ts';
+import type { Plan, PlannedBuffer } from './plan.ts';
+import { evaluateGraph } from './reference/graph.ts';
+import { plan as makePlan } from './schedule/plan.ts';
+import type { Source } from './source.ts';
+import type { Target } from './targets.ts';
+import { encodeF16 } from './weights/half.ts';
+
+/** Where sources come from. Paths are relative to the project's root, with forward slashes; `std/...` is the library. */
+export interface Host {
+  read(path: string): string | undefined;
+}
+
+export interface GraphRequest {
+  /** The entry file's path. */
+  readonly entry: string;
+  /** A preset's or model's name; may be absent where the file has one only. */
+  readonly target?: string;
+  readonly settings?: Readonly<Record<string, ConfigLiteral>>;
+  readonly batch?: number;
+}
+
+/** Parses files once each, for one or many elaborations. */
+export class Sources {
+  private readonly parsed = new Map<string, Result<File> | undefined>();
+
+  constructor(private readonly host: Host) {}
+
+  load(path: string): Result<File> | undefined {
+    if (!this.parsed.has(path)) {
+      const text = this.host.read(path);
+      this.parsed.set(path, text === undefined ? undefined : parse({ path, text } satisfies Source));
+    }
+    return this.parsed.get(path);
+  }
+
+  /** The entry file, or a diagnostic that it is not there. */
+  entry(path: string): Result<File | undefined> {
+    return this.load(path) ?? { value: undefined, diagnostics: [error('E0901', `there is no file ${path}`)] };
+  }
+}
+
+/** The presets and models of a file. */
+export function targetsOf(sources: Sources, path: string): Result<TargetInfo[]> {
+  const file = sources.entry(path);
+  return { value: file.value ? listTargets(file.value) : [], diagnostics: file.diagnostics };
+}
+
+/** Text to graph: parse, check, elaborate. */
+export function buildGraph(sources: Sources, request: GraphRequest): Result<Graph | undefined> {
+  const file = sources.entry(request.entry);
+  if (!file.value || hasErrors(file.diagnostics)) return { value: undefined, diagnostics: file.diagnostics };
+  const result = elaborate({
+    file: file.value,
+    target: request.target,
+    settings: request.settings ?? {},
+    batch: request.batch ?? 1,
+    load: (path) => sources.load(path),
+  });
+  return { value: result.value, diagnostics: [...file.diagnostics, ...result.diagnostics] };
+}
+
+export interface CompileOptions {
+  readonly target: Target;
+  /** How weights and intermediate tensors are stored; arithmetic is f32 either way. */
+  readonly dtype: 'f32' | 'f16';
+  /** False: every operation its own kernel, for the report's 'before'. */
+  readonly fuse?: boolean;
+  readonly passes?: PassOptions;
+}
+
+/** Every level of one compiled model. */
+export interface Compilation {
+  /** As elaborated: its parameters carry the checkpoint's names. */
+  readonly graph: Graph;
+  /** After the passes, with static subexpressions moved to `weights`. */
+  readonly main: Graph;
+  /** Computes every weight of `main` from the parameters of `graph`; its outputs carry the names. */
+  readonly weights: Graph;
+  readonly program: Program;
+  readonly plan: Plan;
+  /** One for each of plan.kernels. */
+  readonly kernels: readonly KernelCode[];
+}
+
+/** Graph to kernels. */
+export function compileGraph(graph: Graph, options: CompileOptions): Result<Compilation | undefined> {
+  const { main, weights } = splitStatic(runPasses(graph, options.passes));
+  const program = lower(main, { fuse: options.fuse ?? true, target: options.target, storage: options.dtype });
+  const planned = makePlan(program, options.target);
+  const { value: plan, diagnostics } = planned;
+  if (!plan || hasErrors(diagnostics)) return { value: undefined, diagnostics };
+  const kernels = plan.kernels.map((kernel) => generateKernel(kernel, options.target));
+  return { value: { graph, main, weights, program, plan, kernels }, diagnostics };
+}
+
+/** A parameter's f32 values by its checkpoint name. */
+export type ParamReader = (name: string, shape: Shape) => Float32Array;
+
+/**
+ * The weight shards' bytes: parameters read, static subexpressions evaluated in double precision, stored as the plan says.
+ * One weight at a time, so that a model's weights lie in memory once.
+ */
+export function packWeights(compilation: Pick<Compilation, 'plan' | 'weights'>, read: ParamReader, onProgress?: (done: number, total: number) => void): Uint8Array[] {
+  const { plan, weights } = compilation;
+  const shards = plan.weightShards.map((bytes) => new Uint8Array(bytes));
+  const nodeOf = new Map(weights.outputs.map((o) => [o.name, o.node]));
+  const slots = plan.buffers.filter((b) => b.space === 'weights');
+  slots.forEach((slot, i) => {
+    const node = nodeOf.get(slot.buffer.name);
+    if (node === undefined) throw new Error(`bug: the plan's weight ${slot.buffer.name} is no output of the weights graph`);
+    storeWeight(shards[slot.shard], slot, weightValues(weights, node, read));
+    onProgress?.(i + 1, slots.length);
+  });
+  return shards;
+}
+
+/** Values of one node of the weights graph: a parameter as it is, anything else evaluated. */
+function weightValues(weights: Graph, id: number, read: ParamReader): ArrayLike<number> {
+  const node = weights.nodes[id];
+  if (node.op === 'param') return read(node.attrs.name, node.shape);
+  const part = subgraph(weights, id);
+  const outputs = evaluateGraph(
+    part,
+    {
+      inputs: {},
+      params: (name, shape) => ({ shape, dtype: 'f32', data: Float64Array.from(read(name, shape)) }),
+    },
+    { precision: 'f64' },
+  );
+  return outputs.value.data;
+}
+
+/** The part of a graph that one node needs, as a graph of its own with the output `value`. */
+function subgraph(graph: Graph, id: number): Graph {
+  const needed = new Set<number>();
+  const visit = [id];
+  for (let next = visit.pop(); next !== undefined; next = visit.pop()) {
+    if (needed.has(next)) continue;
+    needed.add(next);
+    visit.push(...graph.nodes[next].args);
+  }
+  const renumbered = new Map([...needed].sort((a, b) => a - b).map((old, i) => [old, i]));
+  const nodes = [...renumbered].map(([old, i]) => ({ ...graph.nodes[old], id: i, args: graph.nodes[old].args.map((a) => renumbered.get(a)!) }) as Graph['nodes'][number]);
+  return { ...graph, nodes, inputs: [], outputs: [{ name: 'value', node: renumbered.get(id)!, attributes: [] }] };
+}
+
+function storeWeight(shard: Uint8Array, slot: PlannedBuffer, values: ArrayLike<number>): void {
+  const { buffer, offset } = slot;
+  if (buffer.layout) throw new Error(`bug: weight ${buffer.name} has a blocked layout, which nothing packs yet`);
+  const count = sizeOf(buffer.shape);
+  if (values.length !== count) throw new Error(`bug: weight ${buffer.name} has ${values.length} values for ${count}`);
+  if (buffer.storage === 'i32') new Int32Array(shard.buffer, offset, count).set(Array.from(values));
+  else if (buffer.storage === 'f16') new Uint16Array(shard.buffer, offset, count).set(encodeF16(Float32Array.from(values)));
+  else new Float32Array(shard.buffer, offset, count).set(values);
+}
+
+/** The checkpoint parameters of a model, in order of declaration. */
+export function parametersOf(graph: Graph): NodeOf<'param'>['attrs'][] {
+  return paramsOf(graph).map((node) => node.attrs);
+}
+
+export type { ConfigLiteral, Diagnostic, TargetInfo };
