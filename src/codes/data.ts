@@ -15,6 +15,10 @@ export const DATA_CODES = {
     title: 'the model is not the golden\'s',
     explanation: 'Inputs, outputs or parameters differ in name or shape from what the golden lists. The lists show each difference.',
   },
+  E0805: {
+    title: 'no weights',
+    explanation: 'The model has parameters, and nothing says what they are. `--weights FILE.safetensors` reads a checkpoint, `--seed N` makes values from the names, and a preset may name its own with `@weights("FILE")`.',
+  },
   E0810: {
     title: 'unreadable picture',
     explanation: 'The file is no picture that can be decoded (JPEG, PNG, WebP, AVIF, TIFF, GIF), or is cut short. In a folder, such files are named, left out, and the exit code is 1.',

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The command line. Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 no usable device. */
+import { Command, CommanderError } from 'commander';
+import { benchCommand } from './cli/commands/bench.ts';
+import { checkCommand } from './cli/commands/check.ts';
+import { compileCommand } from './cli/commands/compile.ts';
+import { emitCommand } from './cli/commands/emit.ts';
+import { explainCommand } from './cli/commands/explain.ts';
+import { formatCommand } from './cli/commands/fmt.ts';
+import { reportCommand } from './cli/commands/report.ts';
+import { runCommand } from './cli/commands/run.ts';
+import { verifyCommand } from './cli/commands/verify.ts';
+import { zooCommand } from './cli/commands/zoo.ts';
+import { CliError, EXIT, type ExitCode } from './cli/errors.ts';
+import { packageVersion } from './cli/files.ts';
+import { printDiagnostics, say } from './cli/terminal.ts';
+import { DiagnosticError } from './diagnostics.ts';
+
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, reportCommand, benchCommand, emitCommand, zooCommand, explainCommand];
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  let exit: ExitCode = EXIT.done;
+  const program = new Command('vitc')
+    .description('compiles .vit specs of vision-transformer-family models to WebGPU packages')
+    .version(packageVersion())
+    .showHelpAfterError('(--help tells more)')
+    .exitOverride();
+  for (const make of COMMANDS) {
+    const command = make((code) => {
+      exit = code;
+    });
+    program.addCommand(command.exitOverride().showHelpAfterError('(--help tells more)'));
+  }
+  try {
+    await program.parseAsync(argv);
+    return exit;
+  } catch (failure) {
+    return report(failure);
+  }
+}
+
+function report(failure: unknown): ExitCode {
+  if (failure instanceof CommanderError) return failure.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (failure instanceof CliError) {
+    printDiagnostics(failure.diagnostics);
+    return failure.exit;
+  }
+  if (failure instanceof DiagnosticError) {
+    printDiagnostics([failure.diagnostic]);
+    return /^E092/.test(failure.diagnostic.code) ? EXIT.noDevice : EXIT.no;
+  }
+  // Errors of the runtime carry a code and a message written for people.
+  if (failure instanceof Error && 'code' in failure && failure.name === 'VitcError') {
+    say(`error: ${failure.message}`);
+    return EXIT.no;
+  }
+  say(`vitc: this is a bug in the compiler, please report it with the command and the file\n${(failure as Error)?.stack ?? failure}`);
+  return EXIT.no;
+}
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? EXIT.done : EXIT.no));
+
+const code = await main(process.argv);
+// Node does not end by itself while WebGPU is loaded; what is written must have left first.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));

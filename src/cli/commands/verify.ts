@@ -1,0 +1,124 @@
+/** `vitc verify`: seeded weights and inputs through a compiled model, compared with a golden. */
+import { Command } from 'commander';
+import { parametersOf, type ParamReader } from '../../compile.ts';
+import { error } from '../../diagnostics.ts';
+import { sameShape, type Graph } from '../../graph.ts';
+import { TOLERANCES, difference, goldenWeight, readGolden, subsample, within, type Difference, type Golden } from '../../weights/golden.ts';
+import { WeightsError } from '../../weights/safetensors.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
+import { openSafetensors, readText } from '../files.ts';
+import { findModel, graphOf } from '../model.ts';
+import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, type CommandMaker } from '../options.ts';
+import { color, print, progress, say, table } from '../terminal.ts';
+
+interface OutputResult extends Difference {
+  readonly pass: boolean;
+  readonly shape: readonly number[];
+  /** The reference evaluator's own float32 error, where asked for. */
+  readonly evaluatorF32?: Difference;
+}
+
+export const verifyCommand: CommandMaker = (setExit) =>
+  new Command('verify')
+    .description('compare a model with a golden: seeded weights and inputs, outputs of a reference implementation')
+    .argument('<file>', 'FILE.vit, FILE.vit#preset, or a preset of the zoo')
+    .requiredOption('--golden <file>', 'the golden, NAME.json with NAME.safetensors beside it')
+    .addOption(setOption())
+    .addOption(dtypeOption())
+    .addOption(targetOption())
+    .addOption(deviceOption())
+    .option('--precision <type>', 'with --device cpu: the evaluator\'s arithmetic, f32 or f64', 'f32')
+    .option('--honest', 'show the reference evaluator\'s own float32 error beside: what float32 itself can reach')
+    .addOption(jsonOption())
+    .action(async (argument: string, options) => {
+      const model = findModel(argument);
+      const golden = goldenFile(options.golden);
+      const saved = openSafetensors(options.golden.replace(/\.json$/, '') + '.safetensors');
+      const batch = [...golden.inputs.values()][0]?.shape[0];
+      const graph = graphOf(model, { set: options.set, batch });
+      requireSameModel(graph, golden);
+      const read: ParamReader = (name, shape) => goldenWeight(golden, name, shape, (key) => saved.read(key) as Float32Array);
+      const inputs = Object.fromEntries([...golden.inputs].map(([name, input]) => [name, input.data])) as Record<string, Values>;
+
+      const bar = progress('evaluating');
+      const executor =
+        options.device === 'cpu'
+          ? evaluatorExecutor(graph, read, options.precision === 'f64' ? 'f64' : 'f32', bar.update)
+          : await openExecutor(graph, read, { device: options.device, dtype: options.dtype, targetName: options.target });
+      const outputs = await executor.run(inputs);
+      const honest = options.honest ? await evaluatorExecutor(graph, read, 'f32', bar.update).run(inputs) : undefined;
+      bar.stop();
+
+      const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
+      const results: Record<string, OutputResult> = {};
+      for (const [name, shape] of golden.outputs) {
+        const expected = saved.read(name);
+        const compare = (all: typeof outputs): Difference => {
+          const ours = subsample(all[name].data, all[name].shape, shape)!;
+          return difference(ours.values, expected);
+        };
+        const d = compare(outputs);
+        results[name] = { ...d, pass: within(d, tolerance), shape, ...(honest && { evaluatorF32: compare(honest) }) };
+      }
+      const pass = Object.values(results).every((r) => r.pass);
+      if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, tolerance, outputs: results, pass }, null, 2));
+      else {
+        say(`${graph.name} on ${executor.description}, ${options.dtype}, against ${golden.source}`);
+        const number = (x: number) => x.toExponential(2);
+        const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? ['evaluator f32', 'largest / std'] : []), ''];
+        const rows = Object.entries(results).map(([name, r]) => [
+          name,
+          `[${r.shape.join(', ')}]`,
+          number(r.relative),
+          number(r.maxOverStd),
+          ...(r.evaluatorF32 ? [number(r.evaluatorF32.relative), number(r.evaluatorF32.maxOverStd)] : []),
+          r.pass ? color.green('pass') : color.red('FAIL'),
+        ]);
+        print(table([header, ...rows], new Set([2, 3, ...(honest ? [4, 5] : [])])));
+        if (!pass) say(`the tolerance is ${tolerance.relative} relative, ${tolerance.maxOverStd} of the standard deviation; \`vitc trace\` finds the first layer that differs`);
+      }
+      executor.close();
+      if (!pass) setExit(EXIT.no);
+    });
+
+function goldenFile(path: string): Golden {
+  try {
+    return readGolden(readText(path), path);
+  } catch (cause) {
+    if (cause instanceof WeightsError) throw new CliError(error('E0803', cause.message));
+    throw cause;
+  }
+}
+
+/** Every difference of names and shapes between a model and a golden, at once. */
+function requireSameModel(graph: Graph, golden: Golden): void {
+  const notes: string[] = [];
+  const ours = new Map(parametersOf(graph).map((p) => [p.name, p.shape]));
+  for (const [name, shape] of golden.parameters) {
+    const own = ours.get(name);
+    // A tied parameter is declared once, under its first name.
+    if (!own && golden.seedName.has(name) && ours.has(golden.seedName.get(name)!)) continue;
+    if (!own) notes.push(`parameter ${name} [${shape.join(', ')}] is missing in the model`);
+    else if (!sameShape(own, shape)) notes.push(`parameter ${name} is [${own.join(', ')}] in the model, [${shape.join(', ')}] in the golden`);
+  }
+  for (const name of ours.keys()) if (!golden.parameters.has(name)) notes.push(`parameter ${name} is not in the golden`);
+  for (const { name, node } of graph.inputs) {
+    const input = golden.inputs.get(name);
+    const { shape, dtype } = graph.nodes[node];
+    if (!input) notes.push(`input ${name} is not in the golden`);
+    else if (!sameShape(input.shape, shape) || input.dtype !== dtype) notes.push(`input ${name} is ${dtype}[${shape.join(', ')}] in the model, ${input.dtype}[${input.shape.join(', ')}] in the golden`);
+  }
+  for (const name of golden.inputs.keys()) if (!graph.inputs.some((i) => i.name === name)) notes.push(`input ${name} is missing in the model`);
+  for (const [name, shape] of golden.outputs) {
+    const output = graph.outputs.find((o) => o.name === name);
+    const own = output && graph.nodes[output.node].shape;
+    if (!own) notes.push(`output ${name} is missing in the model`);
+    else if (!subsample(new Float32Array(own.reduce((a, b) => a * b, 1)), own, shape)) notes.push(`output ${name} is [${own.join(', ')}] in the model, [${shape.join(', ')}] in the golden`);
+  }
+  if (notes.length > 0) {
+    const more = notes.length - 30;
+    throw new CliError(error('E0804', `${graph.name} is not the model of the golden ${golden.name}`, undefined, { notes: more > 0 ? [...notes.slice(0, 30), `and ${more} more`] : notes }));
+  }
+}
+

@@ -1,0 +1,51 @@
+/** Options that several commands share, and the reading of their values. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { ConfigLiteral } from '../compile.ts';
+import type { ExitCode } from './errors.ts';
+import type { DeviceChoice } from './devices.ts';
+
+/** A command, given a way to end with another exit code than 0. */
+export type CommandMaker = (setExit: (code: ExitCode) => void) => Command;
+
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a positive integer is wanted.');
+  return value;
+}
+
+export function nonNegativeInteger(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('0 or a positive integer is wanted.');
+  return value;
+}
+
+/** `name=value`: a number, true, false, a list in brackets, or a string. */
+export function setting(text: string, previous: Record<string, ConfigLiteral> = {}): Record<string, ConfigLiteral> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('name=value is wanted.');
+  return { ...previous, [text.slice(0, equals).trim()]: literal(text.slice(equals + 1).trim()) };
+}
+
+function literal(text: string): ConfigLiteral {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  if (text !== '' && Number.isFinite(Number(text))) return Number(text);
+  if (text.startsWith('[') && text.endsWith(']')) {
+    const inner = text.slice(1, -1).trim();
+    return inner === '' ? [] : inner.split(',').map((part) => literal(part.trim()));
+  }
+  return text.replace(/^(["'])(.*)\1$/s, '$2');
+}
+
+export function collect(text: string, previous: string[] = []): string[] {
+  return [...previous, text];
+}
+
+export const setOption = () => new Option('--set <name=value>', 'override a configuration value; may be repeated').argParser(setting).default({}, 'none');
+export const batchOption = () => new Option('--batch <n>', 'the free dimension B').argParser(positiveInteger);
+export const dtypeOption = () => new Option('--dtype <type>', 'how weights and intermediate tensors are stored').choices(['f32', 'f16']).default('f32');
+export const weightsOption = () => new Option('--weights <file>', 'weights, a safetensors file');
+export const seedOption = () => new Option('--seed <n>', 'seeded weights instead of a file').argParser(nonNegativeInteger);
+export const deviceOption = () => new Option('--device <kind>', 'where to run').choices(['auto', 'gpu', 'software', 'cpu'] satisfies DeviceChoice[]).default('auto', 'the best there is');
+export const targetOption = () => new Option('--target <name>', "what code may rely on: 'web', WebGPU's default limits, or 'native', what this machine's adapter offers").choices(['web', 'native']).default('web');
+export const jsonOption = () => new Option('--json', 'print a JSON object for programs');
