@@ -1,0 +1,106 @@
+/** The rules of ARCHITECTURE.md that a machine can check. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const SRC = resolve('src');
+const files = (readdirSync(SRC, { recursive: true }) as string[]).filter((f) => f.endsWith('.ts')).map((f) => f.split(sep).join('/')).sort();
+
+/** Folders that hold nouns: several files of one idea. */
+const NOUN_FOLDERS = new Set(['ops', 'codes']);
+
+function roomOf(file: string): string {
+  if (file === 'cli.ts' || file.startsWith('cli/')) return 'cli';
+  if (file === 'compile.ts') return 'compile';
+  if (file.startsWith('codegen/runtime/')) return 'runtime';
+  const folder = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+  return folder === '' || NOUN_FOLDERS.has(folder) ? 'noun' : folder;
+}
+
+interface Edge {
+  readonly from: string;
+  readonly to: string;
+}
+
+const edges: Edge[] = files.flatMap((from) => {
+  const text = readFileSync(join(SRC, from), 'utf8');
+  const imports = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map((m) => m[1]);
+  return imports.map((to) => ({ from, to: to.startsWith('.') ? relative(SRC, resolve(SRC, dirname(from), to)).split(sep).join('/') : to }));
+});
+
+function breaking(rule: (from: string, to: string, edge: Edge) => boolean): string[] {
+  return edges.filter((e) => files.includes(e.to) && !rule(roomOf(e.from), roomOf(e.to), e)).map((e) => `${e.from} imports ${e.to}`);
+}
+
+describe('layers', () => {
+  it('nouns import only nouns', () => {
+    expect(breaking((from, to) => from !== 'noun' || to === 'noun')).toEqual([]);
+  });
+
+  it('a folder imports nouns and itself, never another folder', () => {
+    const free = new Set(['noun', 'compile', 'cli']);
+    expect(breaking((from, to) => free.has(from) || to === 'noun' || to === from)).toEqual([]);
+  });
+
+  it('nothing but the command line imports the command line, and nothing but it imports compile.ts', () => {
+    expect(breaking((from, to) => from === 'cli' || (to !== 'cli' && to !== 'compile'))).toEqual([]);
+  });
+
+  it('the runtime that ships in packages imports nothing but itself', () => {
+    const outside = edges.filter((e) => roomOf(e.from) === 'runtime' && !e.to.startsWith('codegen/runtime/') && !e.to.startsWith('node:fs'));
+    expect(outside).toEqual([]);
+  });
+
+  it('only the command line touches files and the process', () => {
+    const touching = files.filter((f) => roomOf(f) !== 'cli' && roomOf(f) !== 'runtime').filter((f) => /'node:|\bprocess\./.test(readFileSync(join(SRC, f), 'utf8')));
+    expect(touching).toEqual([]);
+  });
+
+  it('nouns do not import each other in circles', () => {
+    const next = new Map<string, string[]>();
+    for (const { from, to } of edges) {
+      // Types may refer to each other; values may not.
+      if (roomOf(from) !== 'noun' || !files.includes(to)) continue;
+      const text = readFileSync(join(SRC, from), 'utf8');
+      const name = to.split('/').at(-1)!;
+      const isType = [...text.matchAll(/import( type)? [^;]*?'([^']+)'/g)].every((m) => !m[2].endsWith(name) || m[1] !== undefined);
+      if (!isType) next.set(from, [...(next.get(from) ?? []), to]);
+    }
+    const circles: string[] = [];
+    const state = new Map<string, 'open' | 'done'>();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (state.get(file) === 'done') return;
+      if (state.get(file) === 'open') {
+        circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+        return;
+      }
+      state.set(file, 'open');
+      for (const to of next.get(file) ?? []) visit(to, [...path, file]);
+      state.set(file, 'done');
+    };
+    for (const file of next.keys()) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+});
+
+describe('files', () => {
+  it('have a few hundred lines', () => {
+    const long = files.map((f) => [f, readFileSync(join(SRC, f), 'utf8').split('\n').length] as const).filter(([, n]) => n > 420);
+    expect(long).toEqual([]);
+  });
+
+  it('know no architecture by name', () => {
+    // Words that mean something else too (`clip`, `mixer`, the ending `.vit`) count in the architecture's own spelling only.
+    const plain = readdirSync('zoo').filter((f) => f.endsWith('.vit')).map((f) => f.slice(0, -4)).filter((f) => !['vit', 'clip', 'mixer', 'mae'].includes(f));
+    const names = new RegExp(`\\b(${[...plain, 'deit', 'dino', 'dinov2'].join('|')}|vit_\\w+)\\b`, 'i');
+    const spelled = /\b(ViT|CLIP|MAE|MLP-?Mixer)\b/;
+    const hits = files.flatMap((f) =>
+      readFileSync(join(SRC, f), 'utf8')
+        .split('\n')
+        .map((line, i) => ({ line, at: `${f}:${i + 1}` }))
+        .filter(({ line }) => names.test(line) || spelled.test(line))
+        .map(({ at, line }) => `${at}: ${line.trim()}`),
+    );
+    expect(hits).toEqual([]);
+  });
+});
