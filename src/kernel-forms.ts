@@ -1,0 +1,176 @@
+/**
+ * The forms of kernels that lowering makes and schedules rely on.
+ *
+ * Every lowered kernel has reduce stages first, if any, then output stages, which do not reduce, share one list of
+ * axes and are all stored. By its reduce stages it is of one form:
+ * - pointwise: none.
+ * - reduce: one, whose axes are the output axes, each once and plain: one reduction an output point, then an epilogue.
+ *   A contraction is a reduce by sum whose body is a product (matchContraction).
+ * - row: one or more, all over the same outer axes; output axes are those and perhaps more, the row (matchRow).
+ * - attention: softmax(scores) times values, four reduce stages (matchAttention); made only on request.
+ * - other: anything else. Runs, but earlier stages are computed again at every use.
+ */
+import type { Axis, Expr, Index, Kernel, ReduceName, Stage } from './kernel.ts';
+import { axesOfExpr, stageRefsOf } from './kernel-expr.ts';
+import { plainAxis } from './kernel-index.ts';
+
+export type KernelForm = 'pointwise' | 'reduce' | 'row' | 'other';
+
+export type ReduceStage = Stage & { readonly reduce: { readonly op: ReduceName; readonly axes: readonly Axis[] } };
+
+export function isReduce(stage: Stage): stage is ReduceStage {
+  return stage.reduce !== undefined;
+}
+
+/** The output stages and the reduce stages before them; undefined where the kernel is not laid out so. */
+export function partsOf(kernel: Kernel): { readonly reduces: readonly ReduceStage[]; readonly outputs: readonly Stage[] } | undefined {
+  const first = kernel.stages.findIndex((s) => !isReduce(s));
+  if (first < 0) return undefined;
+  const reduces = kernel.stages.slice(0, first);
+  const outputs = kernel.stages.slice(first);
+  if (!reduces.every(isReduce) || outputs.some(isReduce)) return undefined;
+  const stored = new Set(kernel.stores.map((s) => s.stage));
+  const laidOut = outputs.every((s) => stored.has(s.name) && sameExtents(s.axes, outputs[0].axes)) && kernel.stores.length === outputs.length;
+  return laidOut ? { reduces, outputs } : undefined;
+}
+
+function sameExtents(a: readonly Axis[], b: readonly Axis[]): boolean {
+  return a.length === b.length && a.every((axis, i) => axis.extent === b[i].extent);
+}
+
+export function classify(kernel: Kernel): KernelForm {
+  const parts = partsOf(kernel);
+  if (!parts) return 'other';
+  if (parts.reduces.length === 0) return 'pointwise';
+  if (matchReduce(kernel)) return 'reduce';
+  return matchRow(kernel) ? 'row' : 'other';
+}
+
+/** One reduction for each output point, and what is done with it. */
+export interface ReduceForm {
+  readonly acc: ReduceStage;
+  /** The accumulating stage's axes in the order of the output's: accAxes[i] runs as output.axes[i] does. */
+  readonly accAxes: readonly Axis[];
+  readonly outputs: readonly Stage[];
+}
+
+export function matchReduce(kernel: Kernel): ReduceForm | undefined {
+  const row = matchRow(kernel);
+  if (!row || row.stages.length !== 1 || row.row.length > 0) return undefined;
+  return { acc: row.stages[0].stage, accAxes: row.stages[0].outer, outputs: row.outputs };
+}
+
+/**
+ * A sum of products over output axes `batch`, `m`, `n` and reduced axes `k`. The axes are the accumulating stage's, in
+ * output order; `batch` axes are in both factors, `m` in the left one only, `n` in the right one only. The output's last
+ * axis is never in `m` alone: factors are swapped so that `n` is what lies contiguously. `n` or `m` may be empty
+ * (a matrix times a vector, a depthwise convolution), not both. Factors are cheap: loads under index maps, perhaps
+ * guarded by a select, perhaps with a little arithmetic.
+ */
+export interface ContractionForm {
+  readonly batch: readonly Axis[];
+  readonly m: readonly Axis[];
+  readonly n: readonly Axis[];
+  readonly k: readonly Axis[];
+  readonly left: Expr;
+  readonly right: Expr;
+  readonly acc: ReduceStage;
+  /** accAxes[i] runs as output.axes[i] does. */
+  readonly accAxes: readonly Axis[];
+  readonly outputs: readonly Stage[];
+}
+
+export function matchContraction(kernel: Kernel): ContractionForm | undefined {
+  const form = matchReduce(kernel);
+  if (!form || form.acc.reduce.op !== 'sum' || form.acc.dtype !== 'f32') return undefined;
+  const { body } = form.acc;
+  if (body.kind !== 'binary' || body.op !== 'mul') return undefined;
+  const inA = axesOfExpr(body.a);
+  const inB = axesOfExpr(body.b);
+  const roles = form.accAxes.map((a) => (inA.has(a.name) ? (inB.has(a.name) ? 'both' : 'a') : inB.has(a.name) ? 'b' : 'none'));
+  if (roles.includes('none')) return undefined;
+  const pick = (role: string): Axis[] => form.accAxes.filter((_, i) => roles[i] === role);
+  const onlyA = pick('a');
+  const onlyB = pick('b');
+  if (onlyA.length === 0 && onlyB.length === 0) return undefined;
+  const lastOwn = roles.findLast((r) => r !== 'both');
+  const swap = lastOwn === 'a';
+  return {
+    batch: pick('both'),
+    m: swap ? onlyB : onlyA,
+    n: swap ? onlyA : onlyB,
+    k: form.acc.reduce.axes,
+    left: swap ? body.b : body.a,
+    right: swap ? body.a : body.b,
+    ...form,
+  };
+}
+
+/** Several reductions over rows, each row's results used all along it. */
+export interface RowForm {
+  /** Output axes that number the rows. */
+  readonly outer: readonly Axis[];
+  /** Output axes along the row; empty where only results of the reductions are stored. */
+  readonly row: readonly Axis[];
+  /** Each reduce stage with its own axes in the order of `outer`. */
+  readonly stages: readonly { readonly stage: ReduceStage; readonly outer: readonly Axis[] }[];
+  readonly outputs: readonly Stage[];
+}
+
+export function matchRow(kernel: Kernel): RowForm | undefined {
+  const parts = partsOf(kernel);
+  if (!parts || parts.reduces.length === 0) return undefined;
+  const { reduces, outputs } = parts;
+  const outer = outerOf(reduces, outputs);
+  if (!outer) return undefined;
+
+  // Position of each stage's axes among the outer ones, found from its uses, the last stage's first.
+  const positions = new Map<string, readonly number[]>();
+  const placeIn = (axes: readonly Axis[], places: readonly number[]) => new Map(axes.map((a, i) => [a.name, places[i]]));
+  for (const output of outputs) {
+    const places = placeIn(output.axes, output.axes.map((_, i) => outer.indexOf(i)));
+    if (!place(output.body, places)) return undefined;
+  }
+  for (const stage of reduces.toReversed()) {
+    const places = positions.get(stage.name);
+    if (!places || !place(stage.body, placeIn(stage.axes, places))) return undefined;
+  }
+
+  function place(body: Expr, places: ReadonlyMap<string, number>): boolean {
+    return stageRefsOf(body).every(({ stage, at }) => {
+      const found = at.map((index: Index) => places.get(plainAxis(index)?.name ?? '') ?? -1);
+      if (found.includes(-1) || new Set(found).size !== outer!.length || found.length !== outer!.length) return false;
+      const before = positions.get(stage);
+      positions.set(stage, found);
+      return !before || before.every((p, i) => p === found[i]);
+    });
+  }
+
+  const isOuter = new Set(outer);
+  return {
+    outer: outer.map((i) => outputs[0].axes[i]),
+    row: outputs[0].axes.filter((_, i) => !isOuter.has(i)),
+    stages: reduces.map((stage) => {
+      const places = positions.get(stage.name)!;
+      return { stage, outer: outer.map((_, p) => stage.axes[places.indexOf(p)]) };
+    }),
+    outputs,
+  };
+}
+
+/** Which output axes stand in references to the reduce stages: all references must use the same ones. */
+function outerOf(reduces: readonly ReduceStage[], outputs: readonly Stage[]): number[] | undefined {
+  const used = new Set<number>();
+  for (const output of outputs) {
+    for (const { at } of stageRefsOf(output.body)) {
+      for (const index of at) {
+        const position = output.axes.findIndex((a) => a.name === plainAxis(index)?.name);
+        if (position < 0) return undefined;
+        used.add(position);
+      }
+    }
+  }
+  const rank = reduces[0].axes.length;
+  if (used.size !== rank || reduces.some((s) => s.axes.length !== rank)) return undefined;
+  return [...used].sort((a, b) => a - b);
+}
