@@ -10,13 +10,14 @@ import { formatCommand } from './cli/commands/fmt.ts';
 import { reportCommand } from './cli/commands/report.ts';
 import { runCommand } from './cli/commands/run.ts';
 import { verifyCommand } from './cli/commands/verify.ts';
+import { weightsCommand } from './cli/commands/weights.ts';
 import { zooCommand } from './cli/commands/zoo.ts';
 import { CliError, EXIT, type ExitCode } from './cli/errors.ts';
 import { packageVersion } from './cli/files.ts';
 import { printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, reportCommand, benchCommand, emitCommand, zooCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, reportCommand, benchCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;

@@ -4,13 +4,17 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, rea
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { error } from '../diagnostics.ts';
-import { headerLength, readHeader, decodeTensor, WeightsError } from '../weights/safetensors.ts';
+import { decodeTensor, headerLength, readHeader, WeightsError, type TensorEntry } from '../weights/safetensors.ts';
 import type { Checkpoint } from '../weights/resolve.ts';
 import { CliError } from './errors.ts';
 
 /** The package's root: beside src/ when run from source, beside dist/ when built. */
 export const PACKAGE_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const ZOO = join(PACKAGE_ROOT, 'zoo');
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+}
 
 /** Larger sources are no architectures. */
 const MAX_SOURCE_BYTES = 4 << 20;
@@ -115,8 +119,14 @@ export function writeFolder(folder: string, files: ReadonlyMap<string, string | 
   }
 }
 
+export interface SafetensorsFile extends Checkpoint {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** Whether a tensor is stored as integers. */
+  integer(name: string): boolean;
+}
+
 /** A safetensors file, its tensors read when asked for. */
-export function openSafetensors(file: string): Checkpoint & { readonly integer: (name: string) => boolean } {
+export function openSafetensors(file: string): SafetensorsFile {
   let descriptor: number;
   try {
     descriptor = openSync(file, 'r');
@@ -138,6 +148,7 @@ export function openSafetensors(file: string): Checkpoint & { readonly integer: 
     const header = readHeader(readAt(0, 8 + headerLength(prefix, size, file)), size, file);
     return {
       label: file,
+      entries: header.entries,
       shapes: new Map([...header.entries.values()].map((e) => [e.name, e.shape])),
       integer: (name) => !/^(F|BF)/.test(header.entries.get(name)!.stored),
       read(name) {

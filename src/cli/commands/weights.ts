@@ -1,0 +1,40 @@
+/** `vitc weights`: looks into safetensors files and converts them. */
+import { Command, Option } from 'commander';
+import { sizeOf } from '../../graph.ts';
+import { writeSafetensors, type TensorToWrite } from '../../weights/safetensors.ts';
+import { openSafetensors, writeWhole } from '../files.ts';
+import { jsonOption, type CommandMaker } from '../options.ts';
+import { formatBytes, print, say, table } from '../terminal.ts';
+
+export const weightsCommand: CommandMaker = () => {
+  const weights = new Command('weights').description('look into weight files and convert them');
+  weights
+    .command('list')
+    .description('list the tensors of a safetensors file')
+    .argument('<file>')
+    .addOption(jsonOption())
+    .action((path: string, options) => {
+      const { shapes, entries } = openSafetensors(path);
+      if (options.json) {
+        print(JSON.stringify([...entries.values()].map(({ name, stored, shape }) => ({ name, dtype: stored, shape })), null, 2));
+        return;
+      }
+      print(table([...entries.values()].map((e) => [e.name, e.stored, `[${e.shape.join(', ')}]`])));
+      say(`${shapes.size} tensors, ${[...shapes.values()].reduce((sum, s) => sum + sizeOf(s), 0).toLocaleString('en')} values`);
+    });
+  weights
+    .command('convert')
+    .description('write a safetensors file anew, floats as another type')
+    .argument('<in>')
+    .argument('<out>')
+    .addOption(new Option('--dtype <type>').choices(['f32', 'f16']).makeOptionMandatory())
+    .action((from: string, to: string, options: { dtype: 'f32' | 'f16' }) => {
+      const file = openSafetensors(from);
+      const tensors = new Map<string, TensorToWrite>();
+      for (const [name, shape] of file.shapes) tensors.set(name, { shape, data: file.read(name), half: options.dtype === 'f16' && !file.integer(name) });
+      const bytes = writeSafetensors(tensors);
+      writeWhole(to, bytes);
+      say(`wrote ${to}: ${tensors.size} tensors, ${formatBytes(bytes.byteLength)}`);
+    });
+  return weights;
+};
