@@ -1,0 +1,269 @@
+/** What the parser found, in words. */
+import { EOF, tokenMatcher } from 'chevrotain';
+import type { IToken } from 'chevrotain';
+import type { Code } from '../codes.ts';
+import { error } from '../diagnostics.ts';
+import type { Diagnostic, DiagnosticParts, Label } from '../diagnostics.ts';
+import type { Source, Span } from '../source.ts';
+import { suggest } from '../suggest.ts';
+import { infoOf } from './layout.ts';
+import { spanOf } from './lex.ts';
+import { MAX_NESTING } from './recovering-parser.ts';
+import type { Problem } from './recovering-parser.ts';
+import * as t from './tokens.ts';
+
+export function describe(source: Source, problem: Problem): Diagnostic {
+  return new Describer(source, problem).describe();
+}
+
+const BRACKETS: Readonly<Record<string, string>> = { RParen: ')', RSquare: ']', RCurly: '}' };
+const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
+
+class Describer {
+  private readonly token: IToken;
+  private readonly rule: string;
+
+  constructor(
+    private readonly source: Source,
+    private readonly problem: Problem,
+  ) {
+    this.token = problem.token;
+    this.rule = problem.rules[problem.rules.length - 1] ?? '';
+  }
+
+  describe(): Diagnostic {
+    switch (this.problem.kind) {
+      case 'tooDeep':
+        return this.error('E0108', `brackets, bodies and expressions nest more than ${MAX_NESTING} deep`, { help: 'name the inner parts by assignments' });
+      case 'unclosed':
+        return this.unclosed(this.token);
+      case 'stray':
+        return this.stray();
+      case 'mismatch':
+        return this.mismatch();
+    }
+  }
+
+  // Where and what.
+
+  private get atEnd(): boolean {
+    return tokenMatcher(this.token, EOF);
+  }
+
+  /** The token's own place; at the end of the file, the place after the last token. */
+  private get place(): Span {
+    if (!this.atEnd) return spanOf(this.source, this.token);
+    const last = this.problem.previous;
+    const end = last && !tokenMatcher(last, EOF) && last.startOffset >= 0 ? spanOf(this.source, last).end : 0;
+    return { source: this.source, start: end, end };
+  }
+
+  private get found(): string {
+    if (this.atEnd) return 'the end of the file';
+    return show(this.token);
+  }
+
+  private error(code: Code, message: string, parts: DiagnosticParts = {}, place: Span = this.place): Diagnostic {
+    return error(code, message, place, parts);
+  }
+
+  /** The end of the token before, where something is missing there rather than wrong here. */
+  private after(token: IToken): Span {
+    const { end } = spanOf(this.source, token);
+    return { source: this.source, start: end - 1, end };
+  }
+
+  // Kinds.
+
+  private unclosed(open: IToken): Diagnostic {
+    const close = CLOSING[open.image];
+    return this.error('E0106', `this \`${open.image}\` is never closed`, { help: `write the \`${close}\` where it ends` }, spanOf(this.source, open));
+  }
+
+  private stray(): Diagnostic {
+    const { token } = this;
+    if (Object.values(BRACKETS).includes(token.image)) {
+      return this.error('E0107', `there is no open bracket for this \`${token.image}\``, { help: 'delete it, or open its bracket before' });
+    }
+    const inBody = infoOf(token).depth > 0;
+    if (t.ITEM_KEYWORDS.some((word) => word === token.image)) return this.misplacedItem();
+    if (!inBody && t.STATEMENT_KEYWORDS.some((word) => word === token.image)) {
+      const home = ['input', 'output', 'weights'].includes(token.image) ? 'a model' : 'a model, block or function';
+      return this.error('E0113', `\`${token.image}\` stands in the body of ${home}`, { help: 'put it between the braces of one' });
+    }
+    if (token.tokenType === t.Else) return this.error('E0105', 'this `else` has no `if` before it', { help: '`else` follows the closing brace of an `if`' });
+    if (inBody) return this.error('E0105', `a statement does not begin with ${this.found}`, { help: STATEMENT_FORMS });
+    return this.strayAtTop();
+  }
+
+  private strayAtTop(): Diagnostic {
+    const { token } = this;
+    if (tokenMatcher(token, t.Identifier)) {
+      const word = suggest(token.image, t.ITEM_KEYWORDS) ?? FOREIGN_ITEMS[token.image];
+      if (word) return this.error('E0110', `no declaration begins with \`${token.image}\``, { help: `did you mean \`${word}\`?` });
+      return this.error('E0113', `\`${token.image}\` stands outside of every declaration`, { help: `at the top of a file a name is given its value by \`let ${token.image} = ...\`` });
+    }
+    return this.error('E0105', `a declaration does not begin with ${this.found}`, { help: `a file holds ${listOf(t.ITEM_KEYWORDS)} declarations` });
+  }
+
+  private misplacedItem(): Diagnostic {
+    const word = this.token.image;
+    if (word === 'let') return this.error('E0113', '`let` stands at the top of a file only', { help: 'in a body a name is given its value without it: `x = ...`' });
+    if (word === 'fn') return this.error('E0113', '`fn` declares a function at the top of a file only', { help: 'in a body write `name = fn (x) => ...`' });
+    return this.error('E0113', `\`${word}\` stands at the top of a file only`, { help: 'move it out of this body; if the body should end before it, close its brace' });
+  }
+
+  private mismatch(): Diagnostic {
+    const { expected } = this.problem;
+    if (this.rule === 'assign' || this.rule === 'names') {
+      const d = this.brokenStatement();
+      if (d) return d;
+    }
+    if (expected && expected in BRACKETS) return this.expectedClosing(BRACKETS[expected]);
+    if (!expected && ['expression', 'atom', 'operation', 'operand'].includes(this.rule)) return this.noExpression();
+    if (expected === 'Identifier' && tokenMatcher(this.token, t.AnyName)) {
+      return this.error('E0117', `\`${this.token.image}\` is a word of the language and no name`, { help: `use another, such as \`${this.token.image}_\`` });
+    }
+    const what = this.expectation();
+    return this.error('E0105', `expected ${what}, found ${this.found}`, this.hint());
+  }
+
+  /** A line that begins with a name and is no assignment. */
+  private brokenStatement(): Diagnostic | undefined {
+    const first = this.problem.start;
+    if (!first || !tokenMatcher(first, t.Identifier)) return undefined;
+    const word = first.image;
+    const place = spanOf(this.source, first);
+    if (this.token.image === ':' || infoOf(first).isLabel) {
+      return this.error('E0119', `\`${word}\` labels a call whose result goes nowhere`, { help: `give the result a name: \`x = ${word}: ...\`; a weight is declared by \`param ${word}: [...]\`` }, place);
+    }
+    if (['(', '.', '['].includes(this.token.image)) {
+      return this.error('E0119', 'the value of this expression goes nowhere', { help: 'give it a name by `x = ...`, or `return` it' }, place);
+    }
+    if (tokenMatcher(this.token, t.BinaryOperator) && !infoOf(this.token).startsLine) {
+      const help = this.token.image === '==' ? '`==` compares; a name is given its value by `=`' : 'give the expression a name by `x = ...`, or `return` it';
+      return this.error('E0119', 'this expression stands where a statement is expected', { help }, place);
+    }
+    const keyword = suggest(word, t.STATEMENT_KEYWORDS) ?? FOREIGN_STATEMENTS[word];
+    if (keyword && !infoOf(this.token).startsLine) {
+      return this.error('E0110', `no statement begins with \`${word}\``, { help: `did you mean \`${keyword}\`?` }, place);
+    }
+    return undefined;
+  }
+
+  private expectedClosing(close: string): Diagnostic {
+    const open = this.opener(close);
+    const labels: Label[] = open ? [{ span: spanOf(this.source, open), message: 'opened here' }] : [];
+    const { previous } = this.problem;
+    if (this.atEnd && open) return this.unclosed(open);
+    if (open && previous && infoOf(this.token)?.startsLine) {
+      return this.error('E0106', `expected \`${close}\` or \`,\` before the line ends`, { labels, help: `close the \`${open.image}\`, or go on with a comma` }, this.after(previous));
+    }
+    return this.error('E0105', `expected \`,\` or \`${close}\`, found ${this.found}`, { labels, ...this.hint() });
+  }
+
+  /** The bracket that `close` would close: the innermost open one, if it is of that kind. */
+  private opener(close: string): IToken | undefined {
+    const { opener } = infoOf(this.atEnd ? this.problem.previous! : this.token) ?? {};
+    const candidates = this.atEnd && this.problem.previous && this.problem.previous.image in CLOSING ? [this.problem.previous, opener] : [opener];
+    return candidates.find((o) => o && CLOSING[o.image] === close);
+  }
+
+  private noExpression(): Diagnostic {
+    const { previous } = this.problem;
+    const { token } = this;
+    if (token.tokenType === t.If || token.tokenType === t.Fn) {
+      return this.error('E0115', `\`${token.image}\` stands in parentheses inside a larger expression`, { help: token.tokenType === t.If ? 'write `(if c then a else b)`' : 'write `(fn (x) => e)`' });
+    }
+    if (tokenMatcher(token, t.AnyName) && !this.atEnd && !infoOf(token).startsLine) {
+      return this.error('E0116', `expected an expression, found the keyword \`${token.image}\``, this.hint());
+    }
+    if (previous && !tokenMatcher(previous, EOF) && (this.atEnd || infoOf(token).startsLine)) {
+      return this.error('E0116', `an expression is missing after ${show(previous)}`, this.hint(), this.after(previous));
+    }
+    return this.error('E0116', `expected an expression, found ${this.found}`, this.hint());
+  }
+
+  private expectation(): string {
+    const { expected } = this.problem;
+    const context = EXPECTATIONS[`${this.rule}.${expected ?? ''}`];
+    if (context) return context;
+    if (!expected) return RULES[this.rule] ?? 'something else';
+    const type = t.TOKENS.find((token) => token.name === expected);
+    return type?.LABEL ?? NAMES[expected] ?? expected;
+  }
+
+  private hint(): DiagnosticParts {
+    const key = `${this.rule}.${this.problem.expected ?? ''}`;
+    const help = HINTS[key] ?? HINTS[this.rule];
+    return help ? { help } : {};
+  }
+}
+
+/** A token as it is quoted in a message. */
+function show(token: IToken): string {
+  if (tokenMatcher(token, t.StringLiteral)) return 'a string';
+  if (tokenMatcher(token, t.Numeral)) return `the number \`${clip(token.image)}\``;
+  return `\`${clip(token.image)}\``;
+}
+
+function clip(text: string): string {
+  return text.length <= 40 ? text : `${text.slice(0, 37)}...`;
+}
+
+function listOf(words: readonly string[]): string {
+  return `${words.slice(0, -1).map((w) => `\`${w}\``).join(', ')} and \`${words[words.length - 1]}\``;
+}
+
+const STATEMENT_FORMS = 'a statement is `x = ...`, or begins with `param`, `input`, `output`, `for`, `if`, `return`, `assert` or `weights`';
+
+const NAMES: Readonly<Record<string, string>> = { AnyName: 'a name', Numeral: 'a number', BinaryOperator: 'an operator', LabelWord: 'a name' };
+
+const RULES: Readonly<Record<string, string>> = {
+  functionItem: '`=` or `{`',
+  configType: 'a type',
+  weightRule: 'a rule',
+  subscriptItem: 'an index or a slice',
+  dim: 'a dimension',
+  suffix: 'a name',
+  labelPart: 'a part of a label',
+  list: '`,`, `for` or `]`',
+};
+
+const EXPECTATIONS: Readonly<Record<string, string>> = {
+  'body.LCurly': '`{` and a body',
+  'blockItem.Identifier': "the block's name",
+  'modelItem.Identifier': "the model's name",
+  'functionItem.Identifier': "the function's name",
+  'tensorParams.LParen': '`(` and the list of tensors',
+  'configParams.LParen': '`(` and the list of parameters',
+  'importItem.StringLiteral': 'the path of a file as a string',
+  'tensorType.LSquare': 'a shape such as `[B, N, D]`',
+  'suffix.AnyName': 'a name after `.`',
+  'conditional.Then': '`then`',
+  'conditional.Else': '`else`: both values of a choice are given',
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  'tensorParams.LParen': 'a block has two lists: configuration, then tensors, as in `block Scale(by = 1)(x) { ... }`',
+  'conditional.Then': 'a choice between values is `if c then a else b`',
+  'importItem.LCurly': 'names stand in braces: `import { Linear } from "std/layers"`',
+  'importItem.From': 'write `import { A, B } from "path"`',
+  'forStatement.In': 'write `for i in 0..n { ... }`',
+  'comprehension.In': 'write `[e for x in list]`',
+  'paramDecl.Colon': 'a weight has a shape: `param w: [O, I]`',
+  'inputDecl.Colon': 'an input has a shape: `input image: [B, 3, size, size]`',
+  'outputDecl.Equals': 'write `output name = value`',
+  'presetItem.Equals': 'write `preset name = Model(argument = value)`',
+  'args.RParen': 'arguments stand between commas',
+  'subscript.RSquare': 'a label inside a subscript needs parentheses, since `:` makes a slice there',
+  weightRule: 'a rule is `"parameter" = "tensor"` or `ignore "tensor"`',
+};
+
+const FOREIGN_ITEMS: Readonly<Record<string, string>> = {
+  def: 'fn', func: 'fn', function: 'fn', class: 'block', module: 'block', layer: 'block', struct: 'block',
+  const: 'let', var: 'let', use: 'import', from: 'import', include: 'import', network: 'model', config: 'preset',
+};
+const FOREIGN_STATEMENTS: Readonly<Record<string, string>> = {
+  elif: 'else if', elseif: 'else if', while: 'for', foreach: 'for', loop: 'for', weight: 'param', parameter: 'param', buffer: 'param', yield: 'return',
+};
