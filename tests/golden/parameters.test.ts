@@ -1,0 +1,25 @@
+/** Every preset with a golden has the reference's parameters, by name and shape: real checkpoints load as they are. */
+import { describe, expect, test } from 'vitest';
+import { paramsOf } from '../../src/graph.ts';
+import { batchOf, goldenNames, loadGolden, presetGraph, presetOf, zooPresets } from '../helpers/zoo.ts';
+
+const names = goldenNames();
+
+describe.skipIf(names.length === 0)('parameters equal the goldens\' (skipped without ../shared/golden)', () => {
+  test.each(names)('%s', (name) => {
+    const golden = loadGolden(name);
+    const graph = presetGraph(presetOf(name), batchOf(golden));
+    const ours = paramsOf(graph).map((n) => `${n.attrs.name} ${n.shape.join(' ')}`);
+    // A tied parameter is one here, under the first of its names.
+    const theirs = [...golden.parameters].filter(([key]) => (golden.seedName.get(key) ?? key) === key).map(([key, shape]) => `${key} ${shape.join(' ')}`);
+    expect(ours.sort()).toEqual(theirs.sort());
+    expect(Object.fromEntries(graph.inputs.map((i) => [i.name, graph.nodes[i.node].shape]))).toEqual(
+      Object.fromEntries([...golden.inputs].map(([key, input]) => [key, input.shape])),
+    );
+    expect(graph.outputs.map((o) => o.name).sort()).toEqual([...golden.outputs.keys()].sort());
+  });
+});
+
+test('every preset of the zoo elaborates, and has a documentation comment', () => {
+  for (const preset of zooPresets()) expect(presetGraph(preset).doc, preset.name).toBeTruthy();
+});
