@@ -1,7 +1,8 @@
 /** The devices that commands run on: a GPU, the software adapter, or the reference evaluator on the CPU. */
-import { DiagnosticError, error } from '../diagnostics.ts';
+import { error } from '../diagnostics.ts';
 import type { SubgroupMatrixConfig, Target, TargetLimits } from '../targets.ts';
 import { WEB_LIMITS } from '../targets.ts';
+import { CliError, EXIT } from './errors.ts';
 import { ensureSoftwareEnvironment } from './software-device.ts';
 
 export type DeviceChoice = 'auto' | 'gpu' | 'software' | 'cpu';
@@ -39,6 +40,10 @@ const USEFUL_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium
 // Once the object that `create` returns is collected, Dawn crashes or hangs; it lives as long as the process.
 const keep = globalThis as { vitcWebGpu?: GPU };
 
+function noDevice(code: 'E0920' | 'E0921' | 'E0922' | 'E0923', message: string, help: string): CliError {
+  return new CliError(error(code, message, undefined, { help }), EXIT.noDevice);
+}
+
 async function webGpu(): Promise<GPU> {
   if (keep.vitcWebGpu) return keep.vitcWebGpu;
   try {
@@ -46,11 +51,7 @@ async function webGpu(): Promise<GPU> {
     Object.assign(globalThis, globals);
     return (keep.vitcWebGpu = create(DAWN_OPTIONS));
   } catch (failure) {
-    throw new DiagnosticError(
-      error('E0921', `WebGPU does not load: ${(failure as Error).message}`, undefined, {
-        help: 'reinstall the npm package `webgpu`, or use `--device cpu`',
-      }),
-    );
+    throw noDevice('E0921', `WebGPU does not load: ${(failure as Error).message}`, 'reinstall the npm package `webgpu`, or use `--device cpu`');
   }
 }
 
@@ -94,7 +95,7 @@ async function openAdapter(adapter: GPUAdapter): Promise<GpuDevice> {
   try {
     device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
   } catch (failure) {
-    throw new DiagnosticError(error('E0923', `${describe(adapter.info)} gave no device: ${(failure as Error).message}`));
+    throw noDevice('E0923', `${describe(adapter.info)} gave no device: ${(failure as Error).message}`, 'end other programs that use it, or use `--device software`');
   }
   return {
     kind: isSoftware(adapter.info) ? 'software' : 'gpu',
@@ -114,7 +115,7 @@ async function anyAdapter(): Promise<GPUAdapter | null> {
  * Opens a device. `gpu`: any adapter that WebGPU offers, hardware before software; `software`: SwiftShader;
  * `auto`: a GPU if there is one, else software; `cpu`: no WebGPU.
  * `software`, and `auto` without an adapter, may start the command again in a child (see software-device.ts), so call
- * this before anything is printed. Throws DiagnosticError E0920 to E0923.
+ * this before anything is printed. Throws CliError E0920 to E0923, exit code 3.
  */
 export async function openDevice(choice: DeviceChoice): Promise<OpenDevice> {
   if (choice === 'cpu') return { kind: 'cpu', description: 'reference evaluator (CPU)', close: () => {} };
@@ -125,10 +126,6 @@ export async function openDevice(choice: DeviceChoice): Promise<OpenDevice> {
     adapter = await anyAdapter();
   }
   if (adapter) return openAdapter(adapter);
-  if (choice === 'gpu') {
-    throw new DiagnosticError(
-      error('E0920', 'WebGPU found no adapter', undefined, { help: 'use `--device software` or `--device cpu`' }),
-    );
-  }
-  throw new DiagnosticError(error('E0922', 'the software adapter does not start', undefined, { help: 'use `--device cpu`' }));
+  if (choice === 'gpu') throw noDevice('E0920', 'WebGPU found no adapter', 'use `--device software` or `--device cpu`');
+  throw noDevice('E0922', 'the software adapter does not start', 'use `--device cpu`');
 }

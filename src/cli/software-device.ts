@@ -13,7 +13,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import tar from 'tar-fs';
-import { DiagnosticError, error } from '../diagnostics.ts';
+import { error } from '../diagnostics.ts';
+import { CliError, EXIT } from './errors.ts';
 
 const ICD = 'vk_swiftshader_icd.json';
 const WANTED = new Set(['libvk_swiftshader.so', 'libvulkan.so.1', ICD]);
@@ -25,12 +26,9 @@ export function cacheFolder(): string {
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'vitc');
 }
 
-function unavailable(reason: string): DiagnosticError {
-  return new DiagnosticError(
-    error('E0922', `the software adapter is not available: ${reason}`, undefined, {
-      help: 'use `--device cpu`, or name a CPU driver\'s ICD file in VK_DRIVER_FILES',
-    }),
-  );
+function unavailable(reason: string): CliError {
+  const help = "use `--device cpu`, or name a CPU driver's ICD file in VK_DRIVER_FILES";
+  return new CliError(error('E0922', `the software adapter is not available: ${reason}`, undefined, { help }), EXIT.noDevice);
 }
 
 /** Unpacks the driver once; a second process that does the same at the same time does no harm. */
@@ -62,14 +60,14 @@ async function unpackedDriver(): Promise<string> {
 
 /**
  * The variables that a process must be started with to find the software adapter, and no other.
- * Throws DiagnosticError E0922 where there is none.
+ * Throws CliError E0922 where there is none.
  */
 export async function softwareEnvironment(): Promise<Record<string, string>> {
   let folder: string;
   try {
     folder = await unpackedDriver();
   } catch (failure) {
-    if (failure instanceof DiagnosticError) throw failure;
+    if (failure instanceof CliError) throw failure;
     throw unavailable((failure as Error).message);
   }
   const others = (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((path) => path !== '' && path !== folder);
@@ -84,7 +82,7 @@ function isReady(environment: Record<string, string>): boolean {
 /**
  * Returns if this process can open the software adapter. Otherwise runs the same command line in a child that can,
  * with this process's terminal, and ends this process as the child ended: then it does not return.
- * Call it before anything is printed. Throws DiagnosticError E0922.
+ * Call it before anything is printed. Throws CliError E0922.
  */
 export async function ensureSoftwareEnvironment(): Promise<void> {
   const environment = await softwareEnvironment();

@@ -1,7 +1,7 @@
 /** The device of tests: SwiftShader, or with VITC_TEST_DEVICE=gpu whatever adapter the machine has. */
 import type { GpuDevice } from '../../src/cli/devices.ts';
 import { openDevice } from '../../src/cli/devices.ts';
-import { DiagnosticError } from '../../src/diagnostics.ts';
+import { CliError } from '../../src/cli/errors.ts';
 
 let opened: Promise<GpuDevice | undefined> | undefined;
 
@@ -19,7 +19,7 @@ export async function freshDevice(): Promise<GpuDevice | undefined> {
     // 'gpu' takes any adapter and never starts a child; the global setup has made the software adapter visible.
     return (await openDevice('gpu')) as GpuDevice;
   } catch (failure) {
-    if (!(failure instanceof DiagnosticError)) throw failure;
+    if (!(failure instanceof CliError)) throw failure;
     console.warn(`no test device: ${failure.message}`);
     return undefined;
   }

@@ -1,0 +1,66 @@
+/** Checking inputs before anything reaches the GPU. */
+import { COPY_SRC } from './constants.ts';
+import { VitcError } from './errors.ts';
+import type { InputPort } from './plan.ts';
+import { formatPort, sizeOf } from './plan.ts';
+
+/** A checked input: 4-byte elements, or a buffer that holds them. */
+export interface Upload {
+  readonly port: InputPort;
+  readonly source: Float32Array | Int32Array | GPUBuffer;
+}
+
+export type PictureReader = (value: object, port: InputPort) => Float32Array;
+
+export function isGpuBuffer(value: unknown): value is GPUBuffer {
+  return typeof value === 'object' && value !== null && 'mapState' in value && 'usage' in value;
+}
+
+function describe(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${(value as Float32Array).length ?? value.byteLength} elements`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value === null || typeof value !== 'object') return String(value);
+  return value.constructor?.name ?? 'an object';
+}
+
+function checkBuffer(buffer: GPUBuffer, port: InputPort): GPUBuffer {
+  const bytes = 4 * sizeOf(port.shape);
+  if (buffer.size < bytes) throw new VitcError('bad-input', `input "${port.name}": ${formatPort(port)} takes ${bytes} bytes, and the GPUBuffer has ${buffer.size}`);
+  if (!(buffer.usage & COPY_SRC)) throw new VitcError('bad-input', `input "${port.name}": the GPUBuffer must be created with GPUBufferUsage.COPY_SRC`);
+  return buffer;
+}
+
+function checkRange(values: Int32Array, port: InputPort): Int32Array {
+  const { below } = port;
+  const at = below === undefined ? -1 : values.findIndex((v) => v < 0 || v >= below);
+  if (at >= 0) throw new VitcError('bad-input', `input "${port.name}": element ${at} is ${values[at]}; values must be at least 0 and below ${below}`);
+  return values;
+}
+
+function readArray(value: unknown, port: InputPort): Float32Array | Int32Array {
+  const fits =
+    port.dtype === 'f32' ? value instanceof Float32Array : port.dtype === 'i32' ? value instanceof Int32Array : value instanceof Int32Array || value instanceof Uint8Array;
+  const kind = { f32: 'a Float32Array', i32: 'an Int32Array', bool: 'a Uint8Array or Int32Array' }[port.dtype];
+  const length = sizeOf(port.shape);
+  if (!fits || (value as Float32Array).length !== length) {
+    const pictures = port.image ? ', or pictures' : '';
+    throw new VitcError('bad-input', `input "${port.name}": expected ${kind} of ${length} elements (${formatPort(port)}), a GPUBuffer${pictures}; got ${describe(value)}`);
+  }
+  if (port.dtype === 'bool') return Int32Array.from(value as Uint8Array, (v) => Number(v !== 0));
+  return port.dtype === 'i32' ? checkRange(value as Int32Array, port) : (value as Float32Array);
+}
+
+/** Throws VitcError 'bad-input', which names the input, what was expected and what came. */
+export function readInputs(ports: readonly InputPort[], inputs: Readonly<Record<string, unknown>>, readPictures?: PictureReader): Upload[] {
+  const names = ports.map((port) => port.name);
+  if (typeof inputs !== 'object' || inputs === null) throw new VitcError('bad-input', `expected an object of inputs: { ${names.join(', ')} }`);
+  const unknown = Object.keys(inputs).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new VitcError('bad-input', `there is no input "${unknown}"; the inputs are ${names.join(', ')}`);
+  return ports.map((port) => {
+    const value = inputs[port.name];
+    if (value === undefined) throw new VitcError('bad-input', `input "${port.name}" is missing: ${formatPort(port)}`);
+    if (isGpuBuffer(value)) return { port, source: checkBuffer(value, port) };
+    const isPicture = port.image && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
+    return { port, source: isPicture && readPictures ? readPictures(value, port) : readArray(value, port) };
+  });
+}

@@ -1,0 +1,200 @@
+/** A loaded model: buffers, dispatches, and the runs over them. */
+import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
+import { VitcError } from './errors.ts';
+import type { PictureReader, Upload } from './inputs.ts';
+import { isGpuBuffer, readInputs } from './inputs.ts';
+import type { Dispatch } from './kernels.ts';
+import { recordDispatches } from './kernels.ts';
+import type { PackagePlan, PackageReport, StepReport } from './plan.ts';
+import { sizeOf } from './plan.ts';
+import { Readback } from './readback.ts';
+import { Timestamps } from './timing.ts';
+
+/** A step's measured time beside what the compiler knows of it. */
+export interface KernelTime extends StepReport {
+  readonly milliseconds: number;
+}
+
+export interface Profile<Outputs> {
+  readonly outputs: Outputs;
+  readonly kernels: readonly KernelTime[];
+  /** The sum over the kernels: GPU time without gaps. */
+  readonly milliseconds: number;
+}
+
+/** Outputs as GPUBuffers (usage STORAGE, COPY_SRC and COPY_DST), which belong to the caller. */
+export type GpuOutputs<Outputs> = { [K in keyof Outputs]: GPUBuffer };
+
+export interface Resources {
+  readonly device: GPUDevice;
+  /** Whether `load` created the device, so that `destroy` ends it. */
+  readonly ownsDevice: boolean;
+  readonly arena: GPUBuffer;
+  readonly shards: readonly GPUBuffer[];
+  readonly dispatches: readonly Dispatch[];
+  readonly readPictures?: PictureReader;
+  readonly readReport: () => Promise<PackageReport>;
+}
+
+export class Model<Inputs, Outputs> {
+  readonly #plan: PackagePlan;
+  readonly #resources: Resources;
+  readonly #readback: Readback;
+  /** How to reject each run in flight. */
+  readonly #waiting = new Set<(why: VitcError) => void>();
+  #ended?: VitcError;
+
+  constructor(plan: PackagePlan, resources: Resources) {
+    this.#plan = plan;
+    this.#resources = resources;
+    this.#readback = new Readback(resources.device, plan.outputs);
+    void resources.device.lost.then((info) =>
+      this.#end(new VitcError('device-lost', `the GPU device was lost (${info.reason}${info.message ? `: ${info.message}` : ''}); load ${plan.name} again`)),
+    );
+  }
+
+  get device(): GPUDevice {
+    return this.#resources.device;
+  }
+
+  get inputs(): PackagePlan['inputs'] {
+    return this.#plan.inputs;
+  }
+
+  get outputs(): PackagePlan['outputs'] {
+    return this.#plan.outputs;
+  }
+
+  /**
+   * One prediction, in one submit. Inputs are read before this returns, so their arrays may be reused at once; runs may
+   * overlap, and each gets its own outputs. With `outputs: 'gpu'` the outputs stay on the GPU, in buffers of the caller's.
+   * Rejects with VitcError: 'bad-input', 'device-lost', 'destroyed', 'gpu-error'.
+   */
+  async run(inputs: Inputs, options?: { readonly outputs?: 'cpu' }): Promise<Outputs>;
+  async run(inputs: Inputs, options: { readonly outputs: 'gpu' }): Promise<GpuOutputs<Outputs>>;
+  async run(inputs: Inputs, options: { readonly outputs?: 'cpu' | 'gpu' } = {}): Promise<Outputs | GpuOutputs<Outputs>> {
+    // Nothing waits between here and submit: another run cannot write the arena in between.
+    const uploads = this.#read(inputs);
+    const encoder = this.device.createCommandEncoder({ label: this.#plan.name });
+    this.#upload(encoder, uploads);
+    this.#dispatch(encoder);
+    if (options.outputs === 'gpu') {
+      const buffers = this.#copyOutputs(encoder);
+      await this.#submit(encoder, uploads);
+      return buffers;
+    }
+    const staging = this.#readback.record(encoder, this.#resources.arena);
+    const submitted = this.#submit(encoder, uploads);
+    return (await this.#whileAlive(Promise.all([this.#readback.read(staging), submitted])))[0] as Outputs;
+  }
+
+  /**
+   * Records the model's dispatches into the caller's encoder, without reading anything back: for pipelines that stay on
+   * the GPU, and for timing. Inputs not given keep the values of the run before; outputs go to the buffers given.
+   */
+  record(encoder: GPUCommandEncoder, buffers: { readonly inputs?: Partial<GpuOutputs<Inputs>>; readonly outputs?: Partial<GpuOutputs<Outputs>> } = {}): void {
+    if (this.#ended) throw this.#ended;
+    const { arena } = this.#resources;
+    const given = (buffers.inputs ?? {}) as Record<string, GPUBuffer>;
+    const ports = this.inputs.filter((port) => given[port.name] !== undefined);
+    this.#upload(encoder, readInputs(ports, given));
+    this.#dispatch(encoder);
+    const wanted = (buffers.outputs ?? {}) as Record<string, GPUBuffer>;
+    for (const port of this.outputs) {
+      const buffer = wanted[port.name];
+      if (buffer) encoder.copyBufferToBuffer(arena, port.offset, buffer, 0, 4 * sizeOf(port.shape));
+    }
+  }
+
+  /** A run with each kernel timed by itself; needs the device feature timestamp-query. Rejects as `run` does, and with 'missing-feature'. */
+  async profile(inputs: Inputs): Promise<Profile<Outputs>> {
+    if (!this.device.features.has('timestamp-query')) {
+      throw new VitcError('missing-feature', 'profile needs a device with the feature timestamp-query, and this one was created without it');
+    }
+    const { arena, dispatches } = this.#resources;
+    const uploads = this.#read(inputs);
+    const timestamps = new Timestamps(this.device, dispatches.length);
+    try {
+      const encoder = this.device.createCommandEncoder({ label: `${this.#plan.name} profile` });
+      this.#upload(encoder, uploads);
+      timestamps.record(encoder, dispatches);
+      const staging = this.#readback.record(encoder, arena);
+      const submitted = this.#submit(encoder, uploads);
+      const work = Promise.all([this.#readback.read(staging), timestamps.read(), this.#resources.readReport(), submitted]);
+      const [outputs, times, report] = await this.#whileAlive(work);
+      const kernels = report.steps.map((step, i) => ({ ...step, milliseconds: times[i] }));
+      return { outputs: outputs as Outputs, kernels, milliseconds: times.reduce((sum, time) => sum + time, 0) };
+    } finally {
+      timestamps.destroy();
+    }
+  }
+
+  /** Frees the GPU's memory, and the device if `load` made it. Runs in flight reject with 'destroyed'. */
+  destroy(): void {
+    if (this.#ended?.code === 'destroyed') return;
+    this.#end(new VitcError('destroyed', `${this.#plan.name} was destroyed`));
+    const { arena, shards, device, ownsDevice } = this.#resources;
+    this.#readback.destroy();
+    for (const buffer of [arena, ...shards]) buffer.destroy();
+    if (ownsDevice) device.destroy();
+  }
+
+  #end(why: VitcError): void {
+    this.#ended ??= why;
+    for (const reject of this.#waiting) reject(this.#ended);
+    this.#waiting.clear();
+  }
+
+  #read(inputs: Inputs): Upload[] {
+    if (this.#ended) throw this.#ended;
+    return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readPictures);
+  }
+
+  #upload(encoder: GPUCommandEncoder, uploads: readonly Upload[]): void {
+    const { arena, device } = this.#resources;
+    for (const { port, source } of uploads) {
+      if (isGpuBuffer(source)) encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
+      else device.queue.writeBuffer(arena, port.offset, source as Float32Array<ArrayBuffer>);
+    }
+  }
+
+  #dispatch(encoder: GPUCommandEncoder): void {
+    const pass = encoder.beginComputePass({ label: this.#plan.name });
+    recordDispatches(pass, this.#resources.dispatches);
+    pass.end();
+  }
+
+  #copyOutputs(encoder: GPUCommandEncoder): GpuOutputs<Outputs> {
+    const buffers = this.outputs.map((port) => {
+      const size = 4 * sizeOf(port.shape);
+      const buffer = this.device.createBuffer({ label: port.name, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      encoder.copyBufferToBuffer(this.#resources.arena, port.offset, buffer, 0, size);
+      return [port.name, buffer] as const;
+    });
+    return Object.fromEntries(buffers) as GpuOutputs<Outputs>;
+  }
+
+  /** Submits; only the caller's own buffers can make that invalid, so only then is it worth a look. */
+  async #submit(encoder: GPUCommandEncoder, uploads: readonly Upload[]): Promise<void> {
+    const { device } = this.#resources;
+    const foreign = uploads.some(({ source }) => isGpuBuffer(source));
+    if (foreign) device.pushErrorScope('validation');
+    device.queue.submit([encoder.finish()]);
+    const invalid = foreign ? await device.popErrorScope() : null;
+    if (invalid) throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${invalid.message}`);
+  }
+
+  /** Rejects as soon as the device is lost or the model destroyed, whatever the work itself does then. */
+  async #whileAlive<T>(work: Promise<T>): Promise<T> {
+    let stop!: (why: VitcError) => void;
+    const stopped = new Promise<never>((_, reject) => this.#waiting.add((stop = reject)));
+    try {
+      return await Promise.race([work, stopped]);
+    } catch (cause) {
+      if (this.#ended) throw this.#ended;
+      throw cause instanceof VitcError ? cause : new VitcError('gpu-error', `${this.#plan.name} did not run: ${(cause as Error).message}`, { cause });
+    } finally {
+      this.#waiting.delete(stop);
+    }
+  }
+}
