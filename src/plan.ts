@@ -8,8 +8,13 @@ export interface PlannedKernel {
   /** Unique and readable, a valid file name: `matmul_197x192x576_gelu`, with a number where names meet. */
   readonly id: string;
   readonly kernel: Kernel;
+  /** Where each parameter's buffer lies, in order: it decides how the parameter is bound. */
+  readonly spaces: readonly Space[];
   readonly schedule: Schedule;
 }
+
+/** One arena for all that a run computes, inputs and outputs included; weights in buffers of their own. */
+export type Space = 'arena' | 'weights';
 
 export interface Step {
   /** Index into Plan.kernels. */
@@ -23,7 +28,7 @@ export interface PlannedBuffer {
   readonly buffer: Buffer;
   /** As stored: elements (padded to whole blocks) times bytes of storage, rounded up to 4. */
   readonly bytes: number;
-  readonly space: 'arena' | 'weights';
+  readonly space: Space;
   /** Which GPU buffer of the weights; 0 in the arena. */
   readonly shard: number;
   readonly offset: number;

@@ -11,7 +11,7 @@ export interface PrintOptions {
   readonly instrument?: boolean;
 }
 
-export function printWgsl(module: WgslModule, options: PrintOptions = {}): string {
+export function printModule(module: WgslModule, options: PrintOptions = {}): string {
   return new Printer(module, options.instrument ?? false).module();
 }
 

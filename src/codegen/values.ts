@@ -1,0 +1,347 @@
+/**
+ * Scalar expressions as WGSL values, for one point or for several neighbouring points (lanes) at once: the lanes'
+ * expressions have one structure, loads of consecutive elements become vector loads, and what is equal in all lanes is
+ * computed once.
+ */
+import type { DType } from '../graph.ts';
+import type { Axis, BinaryName, Expr, Index, ReduceName, Stage, UnaryName } from '../kernel.ts';
+import { dtypeOf, substituteExpr } from '../kernel-expr.ts';
+import { add as addIndex, axesOf, axis as axisIndex, constant, floorDiv, keyOf, rangeOf, scale, sub as subIndex } from '../kernel-index.ts';
+import { storedElements, storedIndex } from '../kernel-layout.ts';
+import { isStatic } from './count.ts';
+import type { Emitter } from './emitter.ts';
+import { atMost, signed, typeOf } from './emitter.ts';
+import { Interner } from './intern.ts';
+import { add, assign, binary, bool, call, construct, convert, div, element, f32, i32, ifOf, mul, negate, not, same, select, splat } from './wgsl-build.ts';
+import { valueType, vector } from './wgsl.ts';
+import type { Width, WgslExpr } from './wgsl.ts';
+
+type LoadExpr = Extract<Expr, { kind: 'load' }>;
+type StageExpr = Extract<Expr, { kind: 'stage' }>;
+type SelectExpr = Extract<Expr, { kind: 'select' }>;
+
+/** What a sum, maximum or minimum starts from. The most negative f32 serves as -infinity: no literal, and no arithmetic on it. */
+export function startOf(op: ReduceName, dtype: DType): WgslExpr {
+  const lowest = dtype === 'f32' ? f32(-3.4028234663852886e38) : i32(-(2 ** 31));
+  const highest = dtype === 'f32' ? f32(3.4028234663852886e38) : i32(2 ** 31 - 1);
+  return op === 'sum' ? (dtype === 'f32' ? f32(0) : i32(0)) : op === 'max' ? lowest : highest;
+}
+
+export function combine(op: ReduceName, a: WgslExpr, b: WgslExpr): WgslExpr {
+  return op === 'sum' ? add(a, b) : same(op, a, b);
+}
+
+/** All lanes of a vector, combined. */
+export function combineLanes(op: ReduceName, value: WgslExpr): WgslExpr {
+  const { width } = valueType(value);
+  let result = element(value, 0);
+  for (let i = 1; i < width; i++) result = combine(op, result, element(value, i));
+  return result;
+}
+
+export class Values {
+  private readonly interner = new Interner();
+  private readonly stages: ReadonlyMap<string, Stage>;
+  /** Above 0 inside of branches that run although their condition may not hold: loads stay inside of the buffer. */
+  private eager = 0;
+  private fresh = 0;
+
+  constructor(readonly emitter: Emitter) {
+    this.stages = new Map(emitter.kernel.stages.map((s) => [s.name, s]));
+  }
+
+  /** A stage's value at a point is known: a row's maximum, a tile's sum. */
+  define(stage: string, at: readonly Index[], value: WgslExpr): void {
+    this.emitter.scope.values.set(this.key([{ kind: 'stage', stage, at }]), value);
+  }
+
+  /** The value of one expression. */
+  scalar(e: Expr): WgslExpr {
+    return this.value([e]);
+  }
+
+  /** The values of the lanes: a scalar where all are equal, else a vector (of 2 or 4). */
+  value(lanes: readonly Expr[]): WgslExpr {
+    const first = lanes[0];
+    if (lanes.length > 1 && lanes.every((e) => this.interner.id(e) === this.interner.id(first))) return this.value([first]);
+    const key = this.key(lanes);
+    const { emitter } = this;
+    // Leaves remember by themselves, where they stand.
+    if (first.kind === 'const' || first.kind === 'index' || first.kind === 'load' || first.kind === 'stage') return this.make(lanes);
+    return emitter.remembered(key, emitter.scope, () => {
+      const value = this.make(lanes);
+      // A name for what is used again or long to read; what is simple stays in place.
+      return this.uses(first) ? emitter.bind('t', value) : value;
+    });
+  }
+
+  /** As value, but a vector for more than one lane. */
+  vector(lanes: readonly Expr[]): WgslExpr {
+    return splat(this.value(lanes), lanes.length as Width);
+  }
+
+  splat(value: WgslExpr, width: Width): WgslExpr {
+    return splat(value, width);
+  }
+
+  index(index: Index): WgslExpr {
+    return this.emitter.index(index, (atom) => {
+      const chosen = this.scalar(atom.of);
+      return convert('u32', call('clamp', valueType(chosen), chosen, i32(0), i32(atom.extent - 1)));
+    });
+  }
+
+  private key(lanes: readonly Expr[]): string {
+    return `${this.eager > 0 ? 'eager ' : ''}${lanes.map((e) => this.interner.id(e)).join(' ')}`;
+  }
+
+  /** Arithmetic of more than one operation gets a name; so equal parts are computed once and lines stay short. */
+  private uses(e: Expr): boolean {
+    const leaf = (x: Expr): boolean => x.kind === 'const' || x.kind === 'load' || x.kind === 'stage' || x.kind === 'index';
+    if (e.kind === 'binary') return !(leaf(e.a) && leaf(e.b));
+    return e.kind === 'select' || (e.kind === 'unary' && e.op !== 'neg' && e.op !== 'not');
+  }
+
+  private make(lanes: readonly Expr[]): WgslExpr {
+    const first = lanes[0];
+    if (lanes.some((e) => !sameForm(e, first))) return this.join(lanes.map((e) => this.value([e])));
+    const parts = (f: (e: never) => Expr): WgslExpr => this.value(lanes.map(f as (e: Expr) => Expr));
+    switch (first.kind) {
+      case 'const': return this.join(lanes.map((e) => this.constant((e as typeof first).value, first.dtype)));
+      case 'index': return this.join(lanes.map((e) => signed(this.index((e as typeof first).of))));
+      case 'load': return this.load(lanes as readonly LoadExpr[]);
+      case 'stage': return this.stage(lanes as readonly StageExpr[]);
+      case 'unary': return this.unary(first.op, parts((e: typeof first) => e.a));
+      case 'binary': return this.binary(lanes as readonly (typeof first)[], parts((e: typeof first) => e.a), parts((e: typeof first) => e.b));
+      case 'select': return this.select(lanes as readonly SelectExpr[]);
+      case 'cast': return cast(first.dtype, parts((e: typeof first) => e.a));
+      default: return first satisfies never;
+    }
+  }
+
+  private join(values: readonly WgslExpr[]): WgslExpr {
+    if (values.length === 1) return values[0];
+    return construct(vector(valueType(values[0]).scalar, values.length as Width), ...values);
+  }
+
+  private constant(value: number, dtype: DType): WgslExpr {
+    if (dtype === 'bool') return bool(value !== 0);
+    if (dtype === 'i32') return i32(value);
+    if (Number.isNaN(value)) return this.emitter.helpers.call('not_a_number');
+    const rounded = Math.fround(value);
+    if (Number.isFinite(rounded)) return f32(value);
+    const infinity = this.emitter.helpers.call('infinity');
+    return rounded > 0 ? infinity : negate(infinity);
+  }
+
+  // ---- Memory.
+
+  private load(lanes: readonly LoadExpr[]): WgslExpr {
+    const { emitter } = this;
+    const param = emitter.params.get(lanes[0].buffer);
+    if (!param) throw new Error(`bug: the kernel has no parameter ${lanes[0].buffer}`);
+    const flat = lanes.map((e) => storedIndex(param, e.at));
+    if (flat.every((f) => keyOf(f) === keyOf(flat[0]))) return this.loadAt(param.name, flat[0], 1);
+    if (consecutive(flat)) return this.loadAt(param.name, flat[0], flat.length as 2 | 4);
+    return this.join(flat.map((f) => this.loadAt(param.name, f, 1)));
+  }
+
+  /** Elements flat, flat + 1, ..., named where the axes that they depend on are known. */
+  private loadAt(buffer: string, flat: Index, width: 1 | 2 | 4): WgslExpr {
+    const { emitter } = this;
+    const param = emitter.params.get(buffer)!;
+    const [min, max] = rangeOf(flat);
+    const last = storedElements(param) - width;
+    const clamp = this.eager > 0 && (min < 0 || max > last);
+    const scope = emitter.hoisted(axesOf(flat), true);
+    return emitter.remembered(`load${clamp ? ' clamped' : ''} ${buffer} ${width} ${keyOf(flat)}`, scope, () => {
+      const at = this.index(floorDiv(flat, width));
+      const value = emitter.bind(buffer, emitter.load(buffer, clamp ? atMost(at, last / width) : at, width));
+      return param.dtype === 'bool' ? binary('!=', value, splat(i32(0), width)) : value;
+    });
+  }
+
+  // ---- Stages.
+
+  private stage(lanes: readonly StageExpr[]): WgslExpr {
+    const { emitter } = this;
+    const stage = this.stages.get(lanes[0].stage);
+    if (!stage) throw new Error(`bug: the kernel has no stage ${lanes[0].stage}`);
+    const axes = new Set(lanes.flatMap((e) => e.at.flatMap((i) => [...axesOf(i)])));
+    const scope = emitter.hoisted(axes, true);
+    return emitter.remembered(this.key(lanes), scope, () => {
+      const maps = lanes.map((e) => new Map(stage.axes.map((a, i) => [a.name, e.at[i]])));
+      const value = stage.reduce ? this.reduction(stage, maps) : this.value(maps.map((m) => substituteExpr(stage.body, m)));
+      return emitter.bind(stage.name, value);
+    });
+  }
+
+  /** Loops over the reduced axes; the innermost one in vectors where a single lane is wanted. */
+  private reduction(stage: Stage, maps: readonly ReadonlyMap<string, Index>[]): WgslExpr {
+    const { emitter } = this;
+    const { op, axes } = stage.reduce!;
+    const loops = axes.map((a): Axis => ({ name: `${a.name}~${this.fresh++}`, extent: a.extent }));
+    const bound = new Map(axes.map((a, i) => [a.name, axisIndex(loops[i])]));
+    let points = [bound];
+    const inner = loops.length - 1;
+    if (maps.length === 1 && inner >= 0 && loops[inner].extent % 4 === 0) {
+      loops[inner] = { name: loops[inner].name, extent: loops[inner].extent / 4 };
+      const first = scale(axisIndex(loops[inner]), 4);
+      points = [0, 1, 2, 3].map((lane) => new Map([...bound, [axes[inner].name, addIndex(first, constant(lane))]]));
+    }
+    const bodies = maps.flatMap((map) => points.map((point) => substituteExpr(stage.body, new Map([...map, ...point]))));
+    const type = typeOf(stage.dtype);
+    const sum = emitter.variable(stage.name, vector(type.scalar, bodies.length as Width), splat(startOf(op, stage.dtype), bodies.length as Width));
+    const nest = (depth: number): void => {
+      if (depth < loops.length) return emitter.loop(loops[depth], () => nest(depth + 1));
+      const value = this.vector(bodies);
+      emitter.push(op === 'sum' ? assign(sum, value, '+') : assign(sum, combine(op, sum, value)));
+    };
+    nest(0);
+    return points.length > 1 ? combineLanes(op, sum) : sum;
+  }
+
+  // ---- Arithmetic.
+
+  private unary(op: UnaryName, a: WgslExpr): WgslExpr {
+    const { helpers } = this.emitter;
+    switch (op) {
+      case 'neg': return negate(a);
+      case 'not': return not(a);
+      case 'abs':
+      case 'exp':
+      case 'log':
+      case 'sqrt':
+      case 'floor': return same(op, a);
+      case 'rsqrt': return same('inverseSqrt', a);
+      // Past 10, tanh is 1 in f32, and implementations by exp may overflow.
+      case 'tanh': return same('tanh', same('clamp', a, f32(-15), f32(15)));
+      // exp stays finite.
+      case 'sigmoid': return div(f32(1), add(same('exp', same('min', negate(a), f32(88))), f32(1)));
+      case 'sin': return helpers.call('sine', a);
+      case 'cos': return helpers.call('cosine', a);
+      case 'erf': return helpers.call('erf', a);
+      default: return op satisfies never;
+    }
+  }
+
+  private binary(lanes: readonly Extract<Expr, { kind: 'binary' }>[], a: WgslExpr, b: WgslExpr): WgslExpr {
+    const { op } = lanes[0];
+    const width = Math.max(valueType(a).width, valueType(b).width) as Width;
+    const { scalar } = valueType(a);
+    const { helpers } = this.emitter;
+    if (op === 'pow') {
+      const exponents = new Set(lanes.map((e) => (e.b.kind === 'const' ? e.b.value : NaN)));
+      return exponents.size === 1 ? this.power(a, b, [...exponents][0]) : helpers.call('power', splat(a, width), splat(b, width));
+    }
+    if (scalar === 'i32' && op === 'div') return helpers.call('floor_div', splat(a, width), splat(b, width));
+    if (op === 'mod') return helpers.call('floor_mod', splat(a, width), splat(b, width));
+    if (op === 'max' || op === 'min') return same(op, a, b);
+    const operator = OPERATORS[op];
+    const arithmetic = operator === '+' || operator === '-' || operator === '*' || operator === '/';
+    if (arithmetic) return binary(operator, a, b);
+    if (scalar === 'bool' && operator === '==') return binary('==', splat(a, width), splat(b, width));
+    // && and || want scalars; & and | take vectors of bool too.
+    if ((operator === '&&' || operator === '||') && width > 1) return binary(operator === '&&' ? '&' : '|', splat(a, width), splat(b, width));
+    return binary(operator, splat(a, width), splat(b, width));
+  }
+
+  private power(a: WgslExpr, b: WgslExpr, exponent: number): WgslExpr {
+    const { emitter } = this;
+    if (exponent === 0.5) return same('sqrt', a);
+    if (exponent === -0.5) return same('inverseSqrt', a);
+    if (Number.isInteger(exponent) && Math.abs(exponent) <= 8 && exponent !== 0) {
+      const x = emitter.bind('t', a);
+      let product = x;
+      for (let i = 1; i < Math.abs(exponent); i++) product = mul(product, x);
+      return exponent > 0 ? product : div(f32(1), product);
+    }
+    return emitter.helpers.call('power', a, b);
+  }
+
+  /** Branches that load run only where their condition holds, when indices decide it; else both sides are computed. */
+  private select(lanes: readonly SelectExpr[]): WgslExpr {
+    const conditions = lanes.map((e) => e.condition);
+    const first = conditions[0];
+    const thens = lanes.map((e) => e.then);
+    const others = lanes.map((e) => e.else);
+    const loads = (es: readonly Expr[]): boolean => es.some((e) => touchesMemory(e));
+    const guarded = conditions.every(isStatic);
+    if (!loads(thens) && !loads(others)) return select(this.value(conditions), this.value(thens), this.value(others));
+    if (!guarded) {
+      const condition = this.value(conditions);
+      this.eager++;
+      const result = select(condition, this.value(thens), this.value(others));
+      this.eager--;
+      return result;
+    }
+    if (!conditions.every((c) => this.interner.id(c) === this.interner.id(first))) return this.join(lanes.map((e) => this.value([e])));
+    const { emitter } = this;
+    const type = vector(typeOf(dtypeOf(lanes[0].then, emitter.kernel)).scalar, lanes.length as Width);
+    const condition = this.scalar(first);
+    const initial = !loads(others) ? others : !loads(thens) ? thens : undefined;
+    const result = emitter.variable('v', type, initial && this.vector(initial));
+    const branch = (es: readonly Expr[], holds: boolean): ReturnType<Emitter['nested']> =>
+      emitter.nested({ guard: { condition: first, holds } }, () => emitter.push(assign(result, this.vector(es))));
+    if (initial === others) emitter.push(ifOf(condition, branch(thens, true)));
+    else if (initial === thens) emitter.push(ifOf(not(condition), branch(others, false)));
+    else emitter.push(ifOf(condition, branch(thens, true), branch(others, false)));
+    return result;
+  }
+}
+
+const OPERATORS = { add: '+', sub: '-', mul: '*', div: '/', equal: '==', less: '<', lessEqual: '<=', and: '&&', or: '||' } as const satisfies { [K in BinaryName]?: string };
+
+function sameForm(a: Expr, b: Expr): boolean {
+  if (a.kind !== b.kind) return false;
+  switch (a.kind) {
+    case 'load': return a.buffer === (b as typeof a).buffer;
+    case 'stage': return a.stage === (b as typeof a).stage;
+    case 'unary':
+    case 'binary': return a.op === (b as typeof a).op;
+    case 'cast':
+    case 'const': return a.dtype === (b as typeof a).dtype;
+    default: return true;
+  }
+}
+
+function cast(dtype: DType, a: WgslExpr): WgslExpr {
+  const type = valueType(a);
+  if (dtype === 'bool') return type.scalar === 'bool' ? a : binary('!=', a, splat(type.scalar === 'f32' ? f32(0) : i32(0), type.width));
+  return convert(dtype, a);
+}
+
+const memory = new WeakMap<Expr, boolean>();
+
+/** Whether computing the expression may load. */
+function touchesMemory(e: Expr): boolean {
+  let touches = memory.get(e);
+  if (touches === undefined) memory.set(e, (touches = touchesMemoryOnce(e)));
+  return touches;
+}
+
+function touchesMemoryOnce(e: Expr): boolean {
+  switch (e.kind) {
+    case 'const': return false;
+    case 'index': return e.of.terms.some((t) => t.atom.kind !== 'axis' && !isStatic({ kind: 'index', of: { offset: 0, terms: [t] } }));
+    case 'load':
+    case 'stage': return true;
+    case 'unary':
+    case 'cast': return touchesMemory(e.a);
+    case 'binary': return touchesMemory(e.a) || touchesMemory(e.b);
+    case 'select': return touchesMemory(e.condition) || touchesMemory(e.then) || touchesMemory(e.else);
+    default: return e satisfies never;
+  }
+}
+
+/** Whether lane j is lane 0 plus j, and lane 0 a multiple of the number of lanes at every point. */
+export function consecutive(flat: readonly Index[]): boolean {
+  const { length } = flat;
+  if (length !== 2 && length !== 4) return false;
+  if (flat[0].offset % length !== 0 || flat[0].terms.some((t) => t.scale % length !== 0)) return false;
+  return flat.every((f, lane) => {
+    const step = subIndex(f, flat[0]);
+    return step.terms.length === 0 && step.offset === lane;
+  });
+}
+
