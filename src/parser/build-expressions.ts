@@ -1,4 +1,5 @@
 /** Expressions, types and parameters: concrete syntax to the syntax tree. */
+import { tokenMatcher } from 'chevrotain';
 import type { IToken } from 'chevrotain';
 import type {
   Argument, Attribute, ConfigParam, ConfigType, DimPattern, DTypeName, Expr, LabelPart, Name, SubscriptItem, TensorParam, TensorType,
@@ -9,10 +10,11 @@ import type { Source, Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import type * as cst from './cst.ts';
 import { spanOf } from './lex.ts';
+import { keywordAsName } from './messages.ts';
 import { group } from './precedence.ts';
 import type { Piece } from './precedence.ts';
 import { stringValue } from './strings.ts';
-import { FOREIGN } from './tokens.ts';
+import { FOREIGN, Identifier } from './tokens.ts';
 
 /** The tree's own depth, which operators, calls and brackets add to. */
 export const MAX_DEPTH = 1000;
@@ -46,6 +48,13 @@ export class ExpressionBuilder {
     return { text: token.image, span: this.tokenSpan(token) };
   }
 
+  /** A parameter's name, which the grammar takes as any word so that a keyword spoils no list. */
+  protected declared(token: IToken): Name {
+    const name = this.name(token);
+    if (!tokenMatcher(token, Identifier)) this.report(keywordAsName(name));
+    return name;
+  }
+
   /** A name that may be missing from a node whose reading failed. */
   protected nameOr(tokens: readonly IToken[] | undefined, at: Span): Name {
     return tokens?.[0] ? this.name(tokens[0]) : { text: '', span: at };
@@ -58,8 +67,8 @@ export class ExpressionBuilder {
   // Expressions.
 
   expression(node: cst.ExpressionCst): Expr {
-    const { conditional, lambda, operation } = node.children;
-    if (operation) return this.operation(operation[0]);
+    const { conditional, lambda } = node.children;
+    if (!conditional && !lambda) return this.operation(node);
     const span = this.span(node);
     return this.deeper(1, span, () => {
       if (conditional) {
@@ -76,8 +85,8 @@ export class ExpressionBuilder {
     return nodes?.[0] ? this.expression(nodes[0]) : { kind: 'errorExpr', span: at };
   }
 
-  private operation(node: cst.OperationCst): Expr {
-    const { operand: operands, BinaryOperator: operators = [] } = node.children;
+  private operation(node: cst.ExpressionCst): Expr {
+    const { operand: operands = [], BinaryOperator: operators = [] } = node.children;
     if (operators.length === 0 && !operands[0].children.PrefixOperator) return this.operand(operands[0]);
     const prefixes = operands.reduce((sum, o) => sum + (o.children.PrefixOperator?.length ?? 0), 0);
     return this.deeper(operators.length + prefixes, this.span(node), () => {
@@ -93,26 +102,26 @@ export class ExpressionBuilder {
 
   /** Without its prefix operators, which precedence places. */
   private operand(node: cst.OperandCst): Expr {
-    const { label, atom, suffix: suffixes = [] } = node.children;
-    if (!label && suffixes.length === 0) return this.atom(atom[0]);
+    const { label, args = [], subscript = [], member = [] } = node.children;
+    if (!label && args.length + subscript.length + member.length === 0) return this.atom(node);
+    const suffixes = [...args, ...subscript, ...member].sort((a, b) => a.location!.startOffset - b.location!.startOffset);
     return this.deeper(suffixes.length + 1, this.span(node), () => {
-      let value = this.atom(atom[0]);
+      let value = this.atom(node);
       for (const suffix of suffixes) value = this.suffix(value, suffix);
       if (!label) return value;
       return { kind: 'labelled', span: { ...this.span(label[0]), end: value.span.end }, label: this.label(label[0]), value };
     });
   }
 
-  private atom(node: cst.AtomCst): Expr {
-    const c = node.children;
-    const span = this.span(node);
-    if (c.Identifier) return { kind: 'name', span, text: c.Identifier[0].image };
+  private atom({ children: c }: cst.OperandCst): Expr {
+    const group = c.list?.[0] ?? c.parens?.[0];
+    if (group) return this.deeper(1, this.span(group), () => (group.name === 'list' ? this.list(group) : this.parens(group)));
     if (c.Numeral) return this.number(c.Numeral[0]);
     if (c.StringLiteral) return { kind: 'string', ...this.string(c.StringLiteral[0]) };
-    if (c.True) return { kind: 'bool', span, value: true };
-    if (c.False) return { kind: 'bool', span, value: false };
-    if (c.None) return { kind: 'none', span };
-    return this.deeper(1, span, () => (c.list ? this.list(c.list[0]) : this.parens(c.parens![0])));
+    const token = (c.Identifier ?? c.True ?? c.False ?? c.None)![0];
+    const span = this.tokenSpan(token);
+    if (c.Identifier) return { kind: 'name', span, text: token.image };
+    return c.None ? { kind: 'none', span } : { kind: 'bool', span, value: c.True !== undefined };
   }
 
   private number(token: IToken): Expr {
@@ -150,12 +159,11 @@ export class ExpressionBuilder {
     return { ...this.expression(expression[0]), span };
   }
 
-  private suffix(object: Expr, node: cst.SuffixCst): Expr {
-    const { args, subscript, AnyName } = node.children;
+  private suffix(object: Expr, node: cst.ArgsCst | cst.SubscriptCst | cst.MemberCst): Expr {
     const span = { ...this.span(node), start: object.span.start };
-    if (args) return { kind: 'call', span, callee: object, args: this.args(args[0]) };
-    if (subscript) return { kind: 'subscript', span, object, items: subscript[0].children.subscriptItem.map((i) => this.subscriptItem(i)) };
-    return { kind: 'member', span, object, name: this.name(AnyName![0]) };
+    if (node.name === 'args') return { kind: 'call', span, callee: object, args: this.args(node) };
+    if (node.name === 'member') return { kind: 'member', span, object, name: this.name(node.children.AnyName[0]) };
+    return { kind: 'subscript', span, object, items: node.children.subscriptItem.map((item) => this.subscriptItem(item)) };
   }
 
   private subscriptItem(node: cst.SubscriptItemCst): SubscriptItem {
@@ -210,11 +218,11 @@ export class ExpressionBuilder {
 
   protected configParams(node: cst.ConfigParamsCst | undefined): ConfigParam[] {
     return (node?.children.configParam ?? []).flatMap((param) => {
-      const { Identifier, configType, expression } = param.children;
-      if (!Identifier) return [];
+      const { AnyName, configType, expression } = param.children;
+      if (!AnyName) return [];
       const type = configType?.[0] && this.configType(configType[0]);
       return [{
-        name: this.name(Identifier[0]),
+        name: this.declared(AnyName[0]),
         ...(type && { type }),
         ...(expression && { default: this.expression(expression[0]) }),
         span: this.span(param),
@@ -237,10 +245,10 @@ export class ExpressionBuilder {
 
   protected tensorParams(node: cst.TensorParamsCst | undefined): TensorParam[] {
     return (node?.children.tensorParam ?? []).flatMap((param) => {
-      const { Identifier, tensorType, expression } = param.children;
-      if (!Identifier) return [];
+      const { AnyName, tensorType, expression } = param.children;
+      if (!AnyName) return [];
       return [{
-        name: this.name(Identifier[0]),
+        name: this.declared(AnyName[0]),
         ...(tensorType && { type: this.tensorType(tensorType[0]) }),
         ...(expression && { default: this.expression(expression[0]) }),
         span: this.span(param),

@@ -11,7 +11,8 @@ interface Node<Name extends string, Children> {
 export type ExpressionCst = Node<'expression', {
   conditional?: ConditionalCst[];
   lambda?: LambdaCst[];
-  operation?: OperationCst[];
+  operand?: OperandCst[];
+  BinaryOperator?: IToken[];
 }>;
 export type ConditionalCst = Node<'conditional', {
   If: IToken[];
@@ -25,12 +26,20 @@ export type LambdaCst = Node<'lambda', {
   FatArrow: IToken[];
   expression: ExpressionCst[];
 }>;
-export type OperationCst = Node<'operation', { operand: OperandCst[]; BinaryOperator?: IToken[] }>;
 export type OperandCst = Node<'operand', {
   PrefixOperator?: IToken[];
   label?: LabelCst[];
-  atom: AtomCst[];
-  suffix?: SuffixCst[];
+  Numeral?: IToken[];
+  StringLiteral?: IToken[];
+  True?: IToken[];
+  False?: IToken[];
+  None?: IToken[];
+  Identifier?: IToken[];
+  list?: ListCst[];
+  parens?: ParensCst[];
+  args?: ArgsCst[];
+  subscript?: SubscriptCst[];
+  member?: MemberCst[];
 }>;
 export type LabelCst = Node<'label', { LabelWord: IToken[]; labelPart?: LabelPartCst[]; Colon: IToken[] }>;
 export type LabelPartCst = Node<'labelPart', {
@@ -40,12 +49,7 @@ export type LabelPartCst = Node<'labelPart', {
   expression?: ExpressionCst[];
   RSquare?: IToken[];
 }>;
-export type SuffixCst = Node<'suffix', {
-  args?: ArgsCst[];
-  subscript?: SubscriptCst[];
-  Dot?: IToken[];
-  AnyName?: IToken[];
-}>;
+export type MemberCst = Node<'member', { Dot: IToken[]; AnyName: IToken[] }>;
 export type ArgsCst = Node<'args', { LParen: IToken[]; argument?: ArgumentCst[]; Comma?: IToken[]; RParen: IToken[] }>;
 export type ArgumentCst = Node<'argument', { Identifier?: IToken[]; Equals?: IToken[]; expression?: ExpressionCst[] }>;
 export type SubscriptCst = Node<'subscript', {
@@ -60,16 +64,6 @@ export type SubscriptItemCst = Node<'subscriptItem', {
   sliceRest?: SliceRestCst[];
 }>;
 export type SliceRestCst = Node<'sliceRest', { Colon: IToken[]; stop?: ExpressionCst[]; step?: ExpressionCst[] }>;
-export type AtomCst = Node<'atom', {
-  Numeral?: IToken[];
-  StringLiteral?: IToken[];
-  True?: IToken[];
-  False?: IToken[];
-  None?: IToken[];
-  Identifier?: IToken[];
-  list?: ListCst[];
-  parens?: ParensCst[];
-}>;
 export type ListCst = Node<'list', {
   LSquare: IToken[];
   expression?: ExpressionCst[];
@@ -98,7 +92,7 @@ export type ConfigParamsCst = Node<'configParams', {
   RParen: IToken[];
 }>;
 export type ConfigParamCst = Node<'configParam', {
-  Identifier: IToken[];
+  AnyName: IToken[];
   Colon?: IToken[];
   configType?: ConfigTypeCst[];
   Equals?: IToken[];
@@ -257,7 +251,7 @@ export type TensorParamsCst = Node<'tensorParams', {
   RParen: IToken[];
 }>;
 export type TensorParamCst = Node<'tensorParam', {
-  Identifier: IToken[];
+  AnyName: IToken[];
   Colon?: IToken[];
   tensorType?: TensorTypeCst[];
   Equals?: IToken[];

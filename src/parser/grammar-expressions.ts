@@ -9,14 +9,23 @@ import { atListEnd } from './recovery.ts';
 import * as t from './tokens.ts';
 
 export class ExpressionGrammar extends RecoveringParser {
+  // Few rules and closures lie between an expression and the ones inside its brackets: each costs stack.
   expression: Rule = this.RULE('expression', () => {
-    this.nested(() =>
-      this.OR([
-        { ALT: () => this.SUBRULE(this.conditional) },
-        { ALT: () => this.SUBRULE(this.lambda) },
-        { ALT: () => this.SUBRULE(this.operation) },
-      ]),
-    );
+    this.enter();
+    this.OR([
+      { ALT: () => this.SUBRULE(this.conditional) },
+      { ALT: () => this.SUBRULE(this.lambda) },
+      {
+        ALT: () => {
+          this.SUBRULE(this.operand);
+          this.MANY(() => {
+            this.CONSUME(t.BinaryOperator);
+            this.SUBRULE2(this.operand);
+          });
+        },
+      },
+    ]);
+    this.leave();
   });
 
   conditional: Rule = this.RULE('conditional', () => {
@@ -35,19 +44,26 @@ export class ExpressionGrammar extends RecoveringParser {
     this.SUBRULE(this.expression);
   });
 
-  operation: Rule = this.RULE('operation', () => {
-    this.SUBRULE(this.operand);
-    this.MANY(() => {
-      this.CONSUME(t.BinaryOperator);
-      this.SUBRULE2(this.operand);
-    });
-  });
-
   operand: Rule = this.RULE('operand', () => {
     this.MANY(() => this.CONSUME(t.PrefixOperator));
     this.OPTION({ GATE: () => infoOf(this.LA(1))?.isLabel === true, DEF: () => this.SUBRULE(this.label) });
-    this.SUBRULE(this.atom);
-    this.MANY2(() => this.SUBRULE(this.suffix));
+    this.OR([
+      { ALT: () => this.CONSUME(t.Numeral) },
+      { ALT: () => this.CONSUME(t.StringLiteral) },
+      { ALT: () => this.CONSUME(t.True) },
+      { ALT: () => this.CONSUME(t.False) },
+      { ALT: () => this.CONSUME(t.None) },
+      { ALT: () => this.CONSUME(t.Identifier) },
+      { ALT: () => this.SUBRULE(this.list) },
+      { ALT: () => this.SUBRULE(this.parens) },
+    ]);
+    this.MANY2(() =>
+      this.OR2([
+        { ALT: () => this.SUBRULE(this.args) },
+        { ALT: () => this.SUBRULE(this.subscript) },
+        { ALT: () => this.SUBRULE(this.member) },
+      ]),
+    );
   });
 
   label: Rule = this.RULE('label', () => {
@@ -74,17 +90,9 @@ export class ExpressionGrammar extends RecoveringParser {
     ]);
   });
 
-  suffix: Rule = this.RULE('suffix', () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.args) },
-      { ALT: () => this.SUBRULE(this.subscript) },
-      {
-        ALT: () => {
-          this.CONSUME(t.Dot);
-          this.CONSUME(t.AnyName);
-        },
-      },
-    ]);
+  member: Rule = this.RULE('member', () => {
+    this.CONSUME(t.Dot);
+    this.CONSUME(t.AnyName);
   });
 
   args: Rule = this.RULE('args', () => {
@@ -144,19 +152,6 @@ export class ExpressionGrammar extends RecoveringParser {
       this.CONSUME2(t.Colon);
       this.OPTION3(() => this.SUBRULE2(this.expression, { LABEL: 'step' }));
     });
-  });
-
-  atom: Rule = this.RULE('atom', () => {
-    this.OR([
-      { ALT: () => this.CONSUME(t.Numeral) },
-      { ALT: () => this.CONSUME(t.StringLiteral) },
-      { ALT: () => this.CONSUME(t.True) },
-      { ALT: () => this.CONSUME(t.False) },
-      { ALT: () => this.CONSUME(t.None) },
-      { ALT: () => this.CONSUME(t.Identifier) },
-      { ALT: () => this.SUBRULE(this.list) },
-      { ALT: () => this.SUBRULE(this.parens) },
-    ]);
   });
 
   list: Rule = this.RULE('list', () => {
@@ -226,7 +221,7 @@ export class ExpressionGrammar extends RecoveringParser {
 
   configParam: Rule = this.RULE('configParam', () => {
     this.recovering(atListEnd, () => {
-      this.CONSUME(t.Identifier);
+      this.CONSUME(t.AnyName);
       this.OPTION(() => {
         this.CONSUME(t.Colon);
         this.SUBRULE(this.configType);

@@ -6,16 +6,16 @@ import * as t from './tokens.ts';
 
 export class StatementGrammar extends ExpressionGrammar {
   body: Rule = this.RULE('body', () => {
-    this.nested(() => {
-      const open = this.CONSUME(t.LCurly);
-      this.repeating(
-        () => this.MANY(() => this.OR([{ ALT: () => this.SUBRULE(this.statement) }, { ALT: () => this.CONSUME(t.Semicolon) }])),
-        (token) => endsBody(token, open, this.LA(2)),
-        atStatementEnd,
-      );
-      if (this.RECORDING_PHASE || this.LA(1).tokenType === t.RCurly) this.CONSUME(t.RCurly);
-      else this.report({ kind: 'unclosed', token: open, previous: this.LA(0), rules: [] });
-    });
+    this.enter();
+    const open = this.CONSUME(t.LCurly);
+    this.repeating(
+      () => this.MANY(() => this.OR([{ ALT: () => this.SUBRULE(this.statement) }, { ALT: () => this.CONSUME(t.Semicolon) }])),
+      (token) => endsBody(token, open, this.LA(2)),
+      atStatementEnd,
+    );
+    if (this.RECORDING_PHASE || this.LA(1).tokenType === t.RCurly) this.CONSUME(t.RCurly);
+    else this.report({ kind: 'unclosed', token: open, previous: this.LA(0), rules: [] });
+    this.leave();
   });
 
   statement: Rule = this.RULE('statement', () => {

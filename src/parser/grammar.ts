@@ -131,7 +131,7 @@ export class VitParser extends StatementGrammar {
 
   tensorParam: Rule = this.RULE('tensorParam', () => {
     this.recovering(atListEnd, () => {
-      this.CONSUME(t.Identifier);
+      this.CONSUME(t.AnyName);
       this.OPTION(() => {
         this.CONSUME(t.Colon);
         this.SUBRULE(this.tensorType);

@@ -1,6 +1,7 @@
 /** What the parser found, in words. */
 import { EOF, tokenMatcher } from 'chevrotain';
 import type { IToken } from 'chevrotain';
+import type { Name } from '../ast.ts';
 import type { Code } from '../codes.ts';
 import { error } from '../diagnostics.ts';
 import type { Diagnostic, DiagnosticParts, Label } from '../diagnostics.ts';
@@ -14,6 +15,10 @@ import * as t from './tokens.ts';
 
 export function describe(source: Source, problem: Problem): Diagnostic {
   return new Describer(source, problem).describe();
+}
+
+export function keywordAsName(name: Name): Diagnostic {
+  return error('E0117', `\`${name.text}\` is a word of the language and no name`, name.span, { help: `use another, such as \`${name.text}_\`` });
 }
 
 const BRACKETS: Readonly<Record<string, string>> = { RParen: ')', RSquare: ']', RCurly: '}' };
@@ -120,9 +125,9 @@ class Describer {
       if (d) return d;
     }
     if (expected && expected in BRACKETS) return this.expectedClosing(BRACKETS[expected]);
-    if (!expected && ['expression', 'atom', 'operation', 'operand'].includes(this.rule)) return this.noExpression();
+    if (!expected && ['expression', 'operand'].includes(this.rule)) return this.noExpression();
     if (expected === 'Identifier' && tokenMatcher(this.token, t.AnyName)) {
-      return this.error('E0117', `\`${this.token.image}\` is a word of the language and no name`, { help: `use another, such as \`${this.token.image}_\`` });
+      return keywordAsName({ text: this.token.image, span: this.place });
     }
     const what = this.expectation();
     return this.error('E0105', `expected ${what}, found ${this.found}`, this.hint());
@@ -225,7 +230,6 @@ const RULES: Readonly<Record<string, string>> = {
   weightRule: 'a rule',
   subscriptItem: 'an index or a slice',
   dim: 'a dimension',
-  suffix: 'a name',
   labelPart: 'a part of a label',
   list: '`,`, `for` or `]`',
 };
@@ -239,7 +243,7 @@ const EXPECTATIONS: Readonly<Record<string, string>> = {
   'configParams.LParen': '`(` and the list of parameters',
   'importItem.StringLiteral': 'the path of a file as a string',
   'tensorType.LSquare': 'a shape such as `[B, N, D]`',
-  'suffix.AnyName': 'a name after `.`',
+  'member.AnyName': 'a name after `.`',
   'conditional.Then': '`then`',
   'conditional.Else': '`else`: both values of a choice are given',
 };

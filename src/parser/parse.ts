@@ -16,7 +16,7 @@ export const MAX_LENGTH = 4 * 1024 * 1024;
 /** Of one file, this many findings are told; one more says how many there are. */
 export const MAX_DIAGNOSTICS = 50;
 
-const parser = new VitParser();
+let parser = new VitParser();
 
 /**
  * Reads a file. Never throws: what cannot be read is told by diagnostics (E01xx) and left out of the tree, a statement
@@ -37,7 +37,11 @@ export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexe
   const diagnostics = [...lexed.diagnostics];
   const report = (d: Diagnostic): void => void diagnostics.push(d);
 
-  const tree = parser.parse(lexed.tokens) as cst.FileCst;
+  const tree = read(lexed);
+  if (!tree) {
+    const place = { ...whole, end: 0 };
+    return { result: { value: { kind: 'file', span: whole, items: [] }, diagnostics: [error('E0108', 'the stack is too small to read this file', place)] } };
+  }
   for (const problem of parser.problems) report(describe(source, problem));
   const docs = new Docs(lexed);
   const value = new Builder(source, report, docs, parser.failed).file(tree);
@@ -52,6 +56,18 @@ export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexe
     }
   }
   return { result: { value, diagnostics: keep(diagnostics) }, lexed };
+}
+
+/** Undefined where the caller left less stack than the deepest nesting needs. */
+function read(lexed: Lexed): cst.FileCst | undefined {
+  try {
+    return parser.parse(lexed.tokens) as cst.FileCst;
+  } catch (e) {
+    if (!(e instanceof RangeError)) throw e;
+    // Its own stacks were left as they stood.
+    parser = new VitParser();
+    return undefined;
+  }
 }
 
 /** In the order of the text, one a place, and not more than people read. */

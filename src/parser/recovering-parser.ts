@@ -7,8 +7,10 @@ import type { CstNode, IRecognitionException, IToken, ParserMethod } from 'chevr
 import type { Resume } from './recovery.ts';
 import * as t from './tokens.ts';
 
-/** Expressions and bodies may nest this deep. */
-export const MAX_NESTING = 256;
+/** Expressions and bodies may nest this deep, which half of a browser's usual stack has room for. */
+export const MAX_NESTING = 100;
+/** After this many findings the rest of a text is not read. */
+export const MAX_PROBLEMS = 1000;
 
 /** One place where the text departs from the grammar. `expected` is a token's name, absent where several would do. */
 export interface Problem {
@@ -95,7 +97,8 @@ export class RecoveringParser extends CstParser {
   }
 
   private skipTo(resume: Resume, start: IToken): void {
-    while (!tokenMatcher(this.LA(1), EOF) && !resume(this.LA(1), start, this.LA(2))) this.skipToken();
+    const hopeless = this.problems.length >= MAX_PROBLEMS;
+    while (!tokenMatcher(this.LA(1), EOF) && (hopeless || !resume(this.LA(1), start, this.LA(2)))) this.skipToken();
   }
 
   /** Unlike chevrotain's own, also passes the last token. */
@@ -109,11 +112,14 @@ export class RecoveringParser extends CstParser {
     this.failed.push({ start: start.startOffset, end: Math.max(start.endOffset!, last.endOffset ?? 0) + 1 });
   }
 
-  protected nested(parse: () => void): void {
-    if (this.RECORDING_PHASE) return parse();
+  /** Begins a part that may hold others of its kind; `leave` ends it. */
+  protected enter(): void {
+    if (this.RECORDING_PHASE) return;
     if (this.nesting >= MAX_NESTING) throw new NestingError(this.LA(1));
     this.nesting++;
-    parse();
+  }
+
+  protected leave(): void {
     this.nesting--;
   }
 }
