@@ -1,10 +1,30 @@
-/** Runs a compiled model on the chosen device, from and to plain arrays. */
-import type { Compilation, ParamReader } from '../compile.ts';
-import type { DType, Graph, Shape } from '../graph.ts';
+/** Runs a model on the chosen device, from and to plain arrays. On WebGPU it runs the package that users get. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { compileGraph, packWeights, type Compilation, type ParamReader } from '../compile.ts';
+import type { Model } from '../codegen/runtime/model.ts';
+import type { LoadOptions } from '../codegen/runtime/load.ts';
+import type { DType, Graph, ImageSpec, Shape } from '../graph.ts';
 import type { Tensor } from '../ops/types.ts';
 import { evaluateGraph } from '../reference/graph.ts';
+import { WEB, type Target } from '../targets.ts';
+import { openDevice, type DeviceChoice, type GpuDevice } from './devices.ts';
+import { CliError, EXIT } from './errors.ts';
+import { error } from '../diagnostics.ts';
+import { writeFolder } from './files.ts';
+import { packageFiles } from './packages.ts';
+import { printDiagnostics } from './terminal.ts';
 
 export type Values = Float32Array | Int32Array;
+
+export interface InputPort {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly image?: ImageSpec;
+}
 
 export interface OutputTensor {
   readonly shape: Shape;
@@ -15,6 +35,7 @@ export interface OutputTensor {
 export interface Executor {
   /** The device, for people. */
   readonly description: string;
+  readonly inputs: readonly InputPort[];
   run(inputs: Readonly<Record<string, Values>>): Promise<Readonly<Record<string, OutputTensor>>>;
   close(): void;
 }
@@ -22,7 +43,8 @@ export interface Executor {
 /** The reference evaluator on the CPU. */
 export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f32' | 'f64', onProgress?: (done: number, total: number) => void): Executor {
   return {
-    description: `reference evaluator (CPU, ${precision})`,
+    description: `the reference evaluator (CPU, ${precision})`,
+    inputs: graph.inputs.map(({ name, node, image }) => ({ name, image, shape: graph.nodes[node].shape, dtype: graph.nodes[node].dtype })),
     async run(inputs) {
       const typed: Record<string, Tensor> = {};
       for (const { name, node } of graph.inputs) {
@@ -40,4 +62,99 @@ export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f
   };
 }
 
-export type { Compilation };
+export interface CompileRequest {
+  readonly dtype: 'f32' | 'f16';
+  readonly target: Target;
+}
+
+/** Compiles; diagnostics are printed, errors end the command. */
+export function compileOrFail(graph: Graph, request: CompileRequest): Compilation {
+  const { value, diagnostics } = compileGraph(graph, request);
+  if (!value) throw new CliError(diagnostics);
+  printDiagnostics(diagnostics);
+  return value;
+}
+
+/** `web`, or what this machine's best adapter offers. */
+export async function targetNamed(name: string): Promise<Target> {
+  if (name === 'web') return WEB;
+  const opened = await openDevice('auto');
+  if (opened.kind === 'cpu') throw new CliError(error('E0920', 'there is no adapter to compile for'), EXIT.noDevice);
+  return opened.target;
+}
+
+export interface PackageRequest {
+  readonly graph: Graph;
+  readonly read: ParamReader;
+  readonly dtype: 'f32' | 'f16';
+  /** Absent: whatever the device offers. */
+  readonly target?: Target;
+  readonly opened: GpuDevice;
+  /** Where the package is kept; a folder of its own that is removed after, unless given. */
+  readonly keep?: string;
+  readonly onPacked?: (done: number, total: number) => void;
+}
+
+/** Compiles for an open device, writes the package and loads it. */
+export async function packageExecutor(request: PackageRequest): Promise<LoadedPackage & { readonly files: readonly string[]; readonly compilation: Compilation }> {
+  const { graph, opened } = request;
+  const compilation = compileOrFail(graph, { dtype: request.dtype, target: request.target ?? opened.target });
+  const files = packageFiles(compilation, packWeights(compilation, request.read, request.onPacked));
+  const parent = request.keep === undefined ? mkdtempSync(join(tmpdir(), 'vitc-')) : undefined;
+  const folder = request.keep ?? join(parent!, 'package');
+  try {
+    writeFolder(folder, files);
+    const loaded = await loadPackage(folder, opened);
+    return { ...loaded, files: [...files.keys()].map((f) => join(folder, f)), compilation };
+  } finally {
+    if (parent) rmSync(parent, { recursive: true, force: true });
+  }
+}
+
+export type AnyModel = Model<Record<string, Values>, Record<string, Values & { readonly shape: Shape }>>;
+
+interface PackageModule {
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
+  load(options: LoadOptions): Promise<AnyModel>;
+}
+
+export interface LoadedPackage extends Executor {
+  readonly model: AnyModel;
+  /** Class names by output. */
+  readonly labels: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Loads a package from its folder, as a user's program would. */
+export async function loadPackage(folder: string, opened: GpuDevice, onProgress?: LoadOptions['onProgress']): Promise<LoadedPackage> {
+  const module = (await import(pathToFileURL(join(resolve(folder), 'index.js')).href)) as PackageModule;
+  const model = await module.load({ device: opened.device, onProgress });
+  const dtypes = new Map(model.outputs.map((port) => [port.name, port.dtype]));
+  return {
+    description: opened.description,
+    inputs: model.inputs,
+    labels: new Map(Object.entries(module.labels ?? {})),
+    model,
+    async run(inputs) {
+      const outputs = await model.run({ ...inputs });
+      return Object.fromEntries(Object.entries(outputs).map(([name, data]) => [name, { data, shape: data.shape, dtype: dtypes.get(name)! }]));
+    },
+    close() {
+      model.destroy();
+    },
+  };
+}
+
+export interface OpenRequest {
+  readonly device: DeviceChoice;
+  readonly dtype: 'f32' | 'f16';
+  /** `web` keeps to WebGPU's defaults; anything else takes what the device offers. */
+  readonly targetName?: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A model on the device that a command was asked for; nothing is kept on disk. */
+export async function openExecutor(graph: Graph, read: ParamReader, request: OpenRequest): Promise<Executor> {
+  const opened = await openDevice(request.device);
+  if (opened.kind === 'cpu') return evaluatorExecutor(graph, read, 'f32', request.onProgress);
+  return packageExecutor({ graph, read, dtype: request.dtype, target: request.targetName === 'web' ? WEB : undefined, opened });
+}

@@ -90,7 +90,7 @@ export function writeWhole(file: string, data: string | Uint8Array): void {
 }
 
 /** A file that marks a folder as written by the compiler, so that it may be replaced. */
-const MARK = 'manifest.json';
+const MARK = 'plan.js';
 
 /** Writes a folder whole or not at all; an older package of the same name is replaced only once the new one is complete. */
 export function writeFolder(folder: string, files: ReadonlyMap<string, string | Uint8Array>): void {

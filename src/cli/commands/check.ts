@@ -1,12 +1,12 @@
 /** `vitc check`: parses and shape-checks every preset and model that can stand alone. */
 import { Command } from 'commander';
-import { buildGraph, parametersOf, targetsOf } from '../../compile.ts';
+import { buildGraph, targetsOf, type TargetInfo } from '../../compile.ts';
 import { hasErrors, type Diagnostic } from '../../diagnostics.ts';
-import { sizeOf } from '../../graph.ts';
 import { positionOf } from '../../source.ts';
 import { EXIT } from '../errors.ts';
 import { findModel } from '../model.ts';
 import { batchOption, jsonOption, setOption, type CommandMaker } from '../options.ts';
+import { countParameters } from './zoo.ts';
 import { color, formatCount, print, printDiagnostics } from '../terminal.ts';
 
 export const checkCommand: CommandMaker = (setExit) =>
@@ -24,13 +24,13 @@ export const checkCommand: CommandMaker = (setExit) =>
         const model = findModel(argument);
         const listed = targetsOf(model.sources, model.project.entry);
         // Models whose configuration has no defaults are checked through their presets.
-        const names = model.target !== undefined ? [model.target] : listed.value.filter((t) => t.standsAlone).map((t) => t.name);
+        const names = model.target !== undefined ? [model.target] : listed.value.filter(standsAlone).map((t) => t.name);
         const found: Diagnostic[] = [...listed.diagnostics];
         if (!hasErrors(found))
           for (const target of names) {
             const { value: graph, diagnostics } = buildGraph(model.sources, { entry: model.project.entry, target, settings: options.set, batch: options.batch });
             found.push(...diagnostics);
-            if (graph) checked.push({ file: model.file, name: target, nodes: graph.nodes.length, parameters: parametersOf(graph).reduce((sum, p) => sum + (p.buffer ? 0 : sizeOf(p.shape)), 0) });
+            if (graph) checked.push({ file: model.file, name: target, nodes: graph.nodes.length, parameters: countParameters(graph) });
           }
         // A fault of a shared block shows in every preset; once is enough.
         for (const d of found) {
@@ -46,6 +46,11 @@ export const checkCommand: CommandMaker = (setExit) =>
       }
       if (hasErrors(diagnostics)) setExit(EXIT.no);
     });
+
+/** Models whose configuration has defaults throughout, and presets. */
+function standsAlone(info: TargetInfo): boolean {
+  return info.kind === 'preset' || info.config.every((c) => c.value !== undefined);
+}
 
 function toJson(d: Diagnostic) {
   const place = (span: Diagnostic['primary']) => span && { file: span.source.path, start: positionOf(span.source, span.start), end: positionOf(span.source, span.end) };
