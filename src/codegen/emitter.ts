@@ -4,7 +4,6 @@
  *
  * Indices are u32 and wrap, so partial sums may be negative; an index that is used is in range.
  */
-import type { DType } from '../graph.ts';
 import type { Atom, Axis, Index, IndexTerm, Kernel, KernelParam } from '../kernel.ts';
 import { storedElements } from '../kernel-layout.ts';
 import { axesOf, keyOf, keyOfAtom, rangeOf } from '../kernel-index.ts';
@@ -12,10 +11,10 @@ import type { Space } from '../plan.ts';
 import type { Target } from '../targets.ts';
 import { countPoints } from './count.ts';
 import type { Guard } from './count.ts';
-import { HELPER_NAMES, Helpers } from './helpers.ts';
+import { HELPER_FUNCTION_NAMES, helpersOf } from './helpers.ts';
 import { Names } from './names.ts';
 import { add, bitcast, call, convert, div, forOf, i32, letOf, mod, mul, ref, sub, u32 } from './wgsl-build.ts';
-import { accessBytes, BOOL, F32, I32, U32, vector } from './wgsl.ts';
+import { accessBytes, I32, U32, vector } from './wgsl.ts';
 import type { Binding, Builtin, KernelCode, Scalar, ValueType, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
 
 export interface Scope {
@@ -38,14 +37,8 @@ export interface LoopOptions {
   readonly replaces?: readonly string[];
 }
 
-/** The WGSL type of a dtype's values. */
-export function typeOf(dtype: DType): ValueType {
-  return dtype === 'f32' ? F32 : dtype === 'i32' ? I32 : BOOL;
-}
-
 export class Emitter {
   readonly names = new Names();
-  readonly helpers = new Helpers();
   readonly bindings: readonly Binding[];
   readonly params: ReadonlyMap<string, KernelParam>;
   private readonly bindingOf: ReadonlyMap<string, Binding>;
@@ -60,7 +53,7 @@ export class Emitter {
   private storeBytes = 0;
 
   constructor(readonly kernel: Kernel, spaces: readonly Space[], readonly target: Target) {
-    for (const name of HELPER_NAMES) this.names.fresh(name);
+    for (const name of HELPER_FUNCTION_NAMES) this.names.fresh(name);
     this.bindings = kernel.params.map((p, index) => {
       const packed = p.storage === 'f16' && !target.shaderF16;
       if (p.storage === 'f16' && target.shaderF16) this.enables.add('f16');
@@ -290,7 +283,7 @@ export class Emitter {
       bindings: this.bindings,
       workgroupVars: this.workgroupVars,
       constants: [],
-      functions: this.helpers.functions,
+      functions: helpersOf(this.root.statements),
       workgroupSize,
       builtins: [...this.builtins].map(([builtin, name]) => ({ builtin, name })),
       body: this.root.statements,

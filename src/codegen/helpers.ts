@@ -2,6 +2,7 @@
 import { add, binary, bitcast, call, construct, div, f32, fma, i32, less, letOf, mul, negate, ref, same, select, splat, sub, u32, varOf } from './wgsl-build.ts';
 import { F32, U32, valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr, WgslFunction, WgslStatement } from './wgsl.ts';
+import { walkModule } from './wgsl-walk.ts';
 
 type F = (x: WgslExpr) => WgslExpr;
 
@@ -125,30 +126,31 @@ const HELPERS = {
 };
 
 export type HelperName = keyof typeof HELPERS;
-export const HELPER_NAMES = Object.keys(HELPERS) as HelperName[];
 
-const NEEDS: { readonly [K in HelperName]?: readonly HelperName[] } = { power: ['not_a_number'] };
+const WIDTHS: readonly Width[] = [1, 2, 3, 4];
+/** Every helper at every width by its function's name. */
+const FUNCTIONS: ReadonlyMap<string, WgslFunction> = new Map(Object.values(HELPERS).flatMap((make) => WIDTHS.map((w) => make(w))).map((f) => [f.name, f]));
+export const HELPER_FUNCTION_NAMES = [...FUNCTIONS.keys()];
 
-/** Collects the helpers that a module calls. */
-export class Helpers {
-  private readonly made = new Map<string, WgslFunction>();
+/** A call of the helper at the width of its arguments; `helpersOf` finds the definitions that a module then needs. */
+export function helper(name: HelperName, ...args: WgslExpr[]): WgslExpr {
+  const width = Math.max(1, ...args.map((a) => valueType(a).width)) as Width;
+  const definition = HELPERS[name](width);
+  return call(definition.name, definition.result, ...args.map((a) => splat(a, width)));
+}
 
-  get functions(): readonly WgslFunction[] {
-    return [...this.made.values()];
-  }
-
-  /** A call of the helper at the width of its arguments. */
-  call(name: HelperName, ...args: WgslExpr[]): WgslExpr {
-    const width = Math.max(1, ...args.map((a) => valueType(a).width)) as Width;
-    const definition = this.define(name, width);
-    return call(definition.name, definition.result, ...args.map((a) => splat(a, width)));
-  }
-
-  private define(name: HelperName, width: Width): WgslFunction {
-    for (const other of NEEDS[name] ?? []) this.define(other, 1);
-    const key = `${name}/${width}`;
-    let definition = this.made.get(key);
-    if (!definition) this.made.set(key, (definition = HELPERS[name](width)));
-    return definition;
-  }
+/** The helper functions that these statements call, and those that these call. */
+export function helpersOf(body: readonly WgslStatement[]): WgslFunction[] {
+  const needed = new Set<WgslFunction>();
+  const visit = (statements: readonly WgslStatement[]): void =>
+    walkModule({ body: statements, functions: [] }, {
+      expr: (e) => {
+        const found = e.kind === 'call' ? FUNCTIONS.get(e.name) : undefined;
+        if (!found || needed.has(found)) return;
+        needed.add(found);
+        visit(found.body);
+      },
+    });
+  visit(body);
+  return [...needed];
 }

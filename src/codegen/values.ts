@@ -3,41 +3,22 @@
  * expressions have one structure, loads of consecutive elements become vector loads, and what is equal in all lanes is
  * computed once.
  */
-import type { DType } from '../graph.ts';
-import type { Axis, BinaryName, Expr, Index, ReduceName, Stage, UnaryName } from '../kernel.ts';
+import type { Axis, BinaryName, Expr, Index, Stage } from '../kernel.ts';
 import { dtypeOf, substituteExpr } from '../kernel-expr.ts';
 import { add as addIndex, axesOf, axis as axisIndex, constant, floorDiv, keyOf, rangeOf, scale, sub as subIndex } from '../kernel-index.ts';
 import { storedElements, storedIndex } from '../kernel-layout.ts';
 import { isStatic } from './count.ts';
 import type { Emitter } from './emitter.ts';
-import { atMost, signed, typeOf } from './emitter.ts';
+import { atMost, signed } from './emitter.ts';
 import { Interner } from './intern.ts';
-import { add, assign, binary, bool, call, construct, convert, div, element, f32, i32, ifOf, mul, negate, not, same, select, splat } from './wgsl-build.ts';
+import { combine, combineLanes, emitBinary, emitCast, emitConstant, emitUnary, startOf, typeOf } from './scalar.ts';
+import { assign, binary, call, construct, convert, i32, ifOf, not, select, splat } from './wgsl-build.ts';
 import { valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr } from './wgsl.ts';
 
 type LoadExpr = Extract<Expr, { kind: 'load' }>;
 type StageExpr = Extract<Expr, { kind: 'stage' }>;
 type SelectExpr = Extract<Expr, { kind: 'select' }>;
-
-/** What a sum, maximum or minimum starts from. The most negative f32 serves as -infinity: no literal, and no arithmetic on it. */
-export function startOf(op: ReduceName, dtype: DType): WgslExpr {
-  const lowest = dtype === 'f32' ? f32(-3.4028234663852886e38) : i32(-(2 ** 31));
-  const highest = dtype === 'f32' ? f32(3.4028234663852886e38) : i32(2 ** 31 - 1);
-  return op === 'sum' ? (dtype === 'f32' ? f32(0) : i32(0)) : op === 'max' ? lowest : highest;
-}
-
-export function combine(op: ReduceName, a: WgslExpr, b: WgslExpr): WgslExpr {
-  return op === 'sum' ? add(a, b) : same(op, a, b);
-}
-
-/** All lanes of a vector, combined. */
-export function combineLanes(op: ReduceName, value: WgslExpr): WgslExpr {
-  const { width } = valueType(value);
-  let result = element(value, 0);
-  for (let i = 1; i < width; i++) result = combine(op, result, element(value, i));
-  return result;
-}
 
 export class Values {
   private readonly interner = new Interner();
@@ -46,13 +27,19 @@ export class Values {
   private eager = 0;
   private fresh = 0;
 
-  constructor(readonly emitter: Emitter) {
+  /** `branches`: false computes both sides of every select, so that loads stay in vectors and inner loops without branches. */
+  constructor(readonly emitter: Emitter, private readonly branches = true) {
     this.stages = new Map(emitter.kernel.stages.map((s) => [s.name, s]));
   }
 
   /** A stage's value at a point is known: a row's maximum, a tile's sum. */
   define(stage: string, at: readonly Index[], value: WgslExpr): void {
-    this.emitter.scope.values.set(this.key([{ kind: 'stage', stage, at }]), value);
+    this.defineLanes(stage, [at], value);
+  }
+
+  /** The same for neighbouring points: a vector with a component for each. */
+  defineLanes(stage: string, points: readonly (readonly Index[])[], value: WgslExpr): void {
+    this.emitter.scope.values.set(this.stageKey(points.map((at) => ({ kind: 'stage', stage, at }))), value);
   }
 
   /** The value of one expression. */
@@ -91,6 +78,17 @@ export class Values {
     });
   }
 
+  private stageKey(lanes: readonly Expr[]): string {
+    return `stage ${lanes.map((e) => this.interner.id(e)).join(' ')}`;
+  }
+
+  private defined(lanes: readonly StageExpr[]): WgslExpr | undefined {
+    const key = this.stageKey(lanes);
+    let scope: Emitter['scope'] | undefined = this.emitter.scope;
+    while (scope && !scope.values.has(key)) scope = scope.parent;
+    return scope?.values.get(key);
+  }
+
   private key(lanes: readonly Expr[]): string {
     return `${this.eager > 0 ? 'eager ' : ''}${lanes.map((e) => this.interner.id(e)).join(' ')}`;
   }
@@ -107,31 +105,26 @@ export class Values {
     if (lanes.some((e) => !sameForm(e, first))) return this.join(lanes.map((e) => this.value([e])));
     const parts = (f: (e: never) => Expr): WgslExpr => this.value(lanes.map(f as (e: Expr) => Expr));
     switch (first.kind) {
-      case 'const': return this.join(lanes.map((e) => this.constant((e as typeof first).value, first.dtype)));
+      case 'const': return this.join(lanes.map((e) => emitConstant((e as typeof first).value, first.dtype)));
       case 'index': return this.join(lanes.map((e) => signed(this.index((e as typeof first).of))));
       case 'load': return this.load(lanes as readonly LoadExpr[]);
       case 'stage': return this.stage(lanes as readonly StageExpr[]);
-      case 'unary': return this.unary(first.op, parts((e: typeof first) => e.a));
-      case 'binary': return this.binary(lanes as readonly (typeof first)[], parts((e: typeof first) => e.a), parts((e: typeof first) => e.b));
+      case 'unary': return emitUnary(first.op, parts((e: typeof first) => e.a));
+      case 'binary': return this.binary(first.op, parts((e: typeof first) => e.a), parts((e: typeof first) => e.b));
       case 'select': return this.select(lanes as readonly SelectExpr[]);
-      case 'cast': return cast(first.dtype, parts((e: typeof first) => e.a));
+      case 'cast': return emitCast(first.dtype, parts((e: typeof first) => e.a));
       default: return first satisfies never;
     }
+  }
+
+  private binary(op: BinaryName, a: WgslExpr, b: WgslExpr): WgslExpr {
+    // A power is its base multiplied by itself: the base gets a name.
+    return emitBinary(op, op === 'pow' ? this.emitter.bind('t', a) : a, b);
   }
 
   private join(values: readonly WgslExpr[]): WgslExpr {
     if (values.length === 1) return values[0];
     return construct(vector(valueType(values[0]).scalar, values.length as Width), ...values);
-  }
-
-  private constant(value: number, dtype: DType): WgslExpr {
-    if (dtype === 'bool') return bool(value !== 0);
-    if (dtype === 'i32') return i32(value);
-    if (Number.isNaN(value)) return this.emitter.helpers.call('not_a_number');
-    const rounded = Math.fround(value);
-    if (Number.isFinite(rounded)) return f32(value);
-    const infinity = this.emitter.helpers.call('infinity');
-    return rounded > 0 ? infinity : negate(infinity);
   }
 
   // ---- Memory.
@@ -169,6 +162,8 @@ export class Values {
     if (!stage) throw new Error(`bug: the kernel has no stage ${lanes[0].stage}`);
     const axes = new Set(lanes.flatMap((e) => e.at.flatMap((i) => [...axesOf(i)])));
     const scope = emitter.hoisted(axes, true);
+    const defined = this.defined(lanes);
+    if (defined) return defined;
     return emitter.remembered(this.key(lanes), scope, () => {
       const maps = lanes.map((e) => new Map(stage.axes.map((a, i) => [a.name, e.at[i]])));
       const value = stage.reduce ? this.reduction(stage, maps) : this.value(maps.map((m) => substituteExpr(stage.body, m)));
@@ -201,63 +196,7 @@ export class Values {
     return points.length > 1 ? combineLanes(op, sum) : sum;
   }
 
-  // ---- Arithmetic.
-
-  private unary(op: UnaryName, a: WgslExpr): WgslExpr {
-    const { helpers } = this.emitter;
-    switch (op) {
-      case 'neg': return negate(a);
-      case 'not': return not(a);
-      case 'abs':
-      case 'exp':
-      case 'log':
-      case 'sqrt':
-      case 'floor': return same(op, a);
-      case 'rsqrt': return same('inverseSqrt', a);
-      // Past 10, tanh is 1 in f32, and implementations by exp may overflow.
-      case 'tanh': return same('tanh', same('clamp', a, f32(-15), f32(15)));
-      // exp stays finite.
-      case 'sigmoid': return div(f32(1), add(same('exp', same('min', negate(a), f32(88))), f32(1)));
-      case 'sin': return helpers.call('sine', a);
-      case 'cos': return helpers.call('cosine', a);
-      case 'erf': return helpers.call('erf', a);
-      default: return op satisfies never;
-    }
-  }
-
-  private binary(lanes: readonly Extract<Expr, { kind: 'binary' }>[], a: WgslExpr, b: WgslExpr): WgslExpr {
-    const { op } = lanes[0];
-    const width = Math.max(valueType(a).width, valueType(b).width) as Width;
-    const { scalar } = valueType(a);
-    const { helpers } = this.emitter;
-    if (op === 'pow') {
-      const exponents = new Set(lanes.map((e) => (e.b.kind === 'const' ? e.b.value : NaN)));
-      return exponents.size === 1 ? this.power(a, b, [...exponents][0]) : helpers.call('power', splat(a, width), splat(b, width));
-    }
-    if (scalar === 'i32' && op === 'div') return helpers.call('floor_div', splat(a, width), splat(b, width));
-    if (op === 'mod') return helpers.call('floor_mod', splat(a, width), splat(b, width));
-    if (op === 'max' || op === 'min') return same(op, a, b);
-    const operator = OPERATORS[op];
-    const arithmetic = operator === '+' || operator === '-' || operator === '*' || operator === '/';
-    if (arithmetic) return binary(operator, a, b);
-    if (scalar === 'bool' && operator === '==') return binary('==', splat(a, width), splat(b, width));
-    // && and || want scalars; & and | take vectors of bool too.
-    if ((operator === '&&' || operator === '||') && width > 1) return binary(operator === '&&' ? '&' : '|', splat(a, width), splat(b, width));
-    return binary(operator, splat(a, width), splat(b, width));
-  }
-
-  private power(a: WgslExpr, b: WgslExpr, exponent: number): WgslExpr {
-    const { emitter } = this;
-    if (exponent === 0.5) return same('sqrt', a);
-    if (exponent === -0.5) return same('inverseSqrt', a);
-    if (Number.isInteger(exponent) && Math.abs(exponent) <= 8 && exponent !== 0) {
-      const x = emitter.bind('t', a);
-      let product = x;
-      for (let i = 1; i < Math.abs(exponent); i++) product = mul(product, x);
-      return exponent > 0 ? product : div(f32(1), product);
-    }
-    return emitter.helpers.call('power', a, b);
-  }
+  // ---- Branches.
 
   /** Branches that load run only where their condition holds, when indices decide it; else both sides are computed. */
   private select(lanes: readonly SelectExpr[]): WgslExpr {
@@ -266,7 +205,7 @@ export class Values {
     const thens = lanes.map((e) => e.then);
     const others = lanes.map((e) => e.else);
     const loads = (es: readonly Expr[]): boolean => es.some((e) => touchesMemory(e));
-    const guarded = conditions.every(isStatic);
+    const guarded = this.branches && conditions.every(isStatic);
     if (!loads(thens) && !loads(others)) return select(this.value(conditions), this.value(thens), this.value(others));
     if (!guarded) {
       const condition = this.value(conditions);
@@ -290,8 +229,6 @@ export class Values {
   }
 }
 
-const OPERATORS = { add: '+', sub: '-', mul: '*', div: '/', equal: '==', less: '<', lessEqual: '<=', and: '&&', or: '||' } as const satisfies { [K in BinaryName]?: string };
-
 function sameForm(a: Expr, b: Expr): boolean {
   if (a.kind !== b.kind) return false;
   switch (a.kind) {
@@ -303,12 +240,6 @@ function sameForm(a: Expr, b: Expr): boolean {
     case 'const': return a.dtype === (b as typeof a).dtype;
     default: return true;
   }
-}
-
-function cast(dtype: DType, a: WgslExpr): WgslExpr {
-  const type = valueType(a);
-  if (dtype === 'bool') return type.scalar === 'bool' ? a : binary('!=', a, splat(type.scalar === 'f32' ? f32(0) : i32(0), type.width));
-  return convert(dtype, a);
 }
 
 const memory = new WeakMap<Expr, boolean>();

@@ -1,0 +1,13 @@
+/** What makes kernels equal: everything but the name. */
+import type { Axis, Kernel } from '../kernel.ts';
+import { exprKey } from '../kernel-expr.ts';
+import { keyOf } from '../kernel-index.ts';
+
+export function kernelKey({ params, stages, stores }: Kernel): string {
+  const axes = (list: readonly Axis[]): string => list.map((a) => `${a.name}:${a.extent}`).join();
+  return [
+    ...params.map((p) => `${p.access} ${p.name} ${p.dtype} ${p.storage} ${p.shape.join()} ${p.layout?.blocks.join() ?? ''}`),
+    ...stages.map((s) => `${s.name} ${s.dtype} ${axes(s.axes)} ${s.reduce ? `${s.reduce.op} ${axes(s.reduce.axes)}` : ''} ${exprKey(s.body)}`),
+    ...stores.map((s) => `${s.buffer} ${s.stage} ${s.at?.map(keyOf).join() ?? ''}`),
+  ].join('\n');
+}
