@@ -3,8 +3,10 @@ import { COPY_DST, MAP_MODE_READ, MAP_READ } from './constants.ts';
 import type { Port } from './plan.ts';
 import { sizeOf } from './plan.ts';
 
-/** An output on the CPU; i32 and bool come as Int32Array. */
-export type OutputTensor = (Float32Array | Int32Array) & { readonly shape: readonly number[] };
+/** An output on the CPU: row-major values that know their shape. i32 and bool come as Int32Array. */
+export type Tensor<Values extends Float32Array | Int32Array, Shape extends readonly number[]> = Values & { readonly shape: Shape };
+
+type OutputTensor = Tensor<Float32Array | Int32Array, readonly number[]>;
 
 /** Staging buffers kept for the next run; more runs at once than this make their own. */
 const KEPT = 4;
