@@ -178,6 +178,28 @@ export function unflatten(index: Index, shape: Shape): Index[] {
 }
 
 /**
+ * Where the point `at` of `shape` lies in `to`, another shape of the same size. Axes are matched in the smallest groups
+ * of equal size, so that an index that runs over an edge (guarded by a select) stays in its own axis.
+ */
+export function reshapeIndex(at: readonly Index[], shape: Shape, to: Shape): Index[] {
+  const out: Index[] = [];
+  for (let i = 0, j = 0; i < shape.length || j < to.length; ) {
+    const [i0, j0] = [i, j];
+    let left = 1;
+    let right = 1;
+    if (i < shape.length) left = shape[i++];
+    else right = to[j++];
+    while (left !== right) {
+      if (left < right) left *= shape[i++];
+      else right *= to[j++];
+    }
+    while (j === j0 && left === 1 && j < to.length && to[j] === 1) j++;
+    out.push(...unflatten(flatten(at.slice(i0, i), shape.slice(i0, i)), to.slice(j0, j)));
+  }
+  return out;
+}
+
+/**
  * Whether different points of the axes give different multi-indices, where that can be proved: every axis is found
  * again from the row-major offset by mixed-radix digits.
  */

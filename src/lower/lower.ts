@@ -1,0 +1,120 @@
+/** Graph to program: which nodes are stored, and a kernel for each of them. */
+import type { Graph, Node, NodeId } from '../graph.ts';
+import { sizeOf } from '../graph.ts';
+import type { Buffer, BufferId, CallOp, KernelCall, Program, Storage } from '../kernel.ts';
+import { opDef } from '../ops.ts';
+import type { Target } from '../targets.ts';
+import { bufferOf, ranksOf } from './body.ts';
+import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
+import { Finisher } from './finish.ts';
+import { chooseStored, type Step } from './fuse.ts';
+
+export interface LowerOptions {
+  /**
+   * False: every operation its own kernel, as frameworks run them: reshape and broadcast are views, any other movement
+   * is a copy.
+   */
+  readonly fuse: boolean;
+  readonly target: Target;
+  /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
+  readonly storage: 'f32' | 'f16';
+}
+
+/** The program that computes the graph's outputs. Parameters that nothing reads have no buffer. */
+export function lower(graph: Graph, options: LowerOptions): Program {
+  const lowering = new Lowering(graph, options);
+  for (const step of chooseStored(graph, options)) lowering.step(step);
+  lowering.copyOutputs();
+  return lowering.program();
+}
+
+class Lowering {
+  readonly #buffers = new Map<string, Buffer>();
+  readonly #calls: KernelCall[] = [];
+  readonly #finisher = new Finisher((name) => this.#buffer(name));
+  /** The output that a node is stored as. */
+  readonly #outputOf = new Map<NodeId, string>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly options: LowerOptions,
+  ) {
+    for (const { name, node } of graph.outputs) {
+      const { op } = graph.nodes[node];
+      if (op !== 'input' && op !== 'param' && !this.#outputOf.has(node)) this.#outputOf.set(node, name);
+    }
+    // Inputs are bound whether they are read or not.
+    for (const { node } of graph.inputs) this.#buffer(bufferOf(node));
+  }
+
+  step({ node, stored, boxes }: Step): void {
+    const { op } = this.graph.nodes[node];
+    if (op === 'argsort') this.#call(draftRanks(this.graph, stored, node), node);
+    if (boxes) for (const box of boxes) this.#call(draftNode(this.graph, stored, node, box), node);
+    else this.#call(draftNode(this.graph, stored, node), node);
+  }
+
+  /** Outputs that are inputs, parameters or already stored as another output. */
+  copyOutputs(): void {
+    for (const { name, node } of this.graph.outputs) {
+      if (this.#outputOf.get(node) === name) continue;
+      const { shape, dtype } = this.graph.nodes[node];
+      const buffer = `copy_${name}`;
+      this.#buffers.set(buffer, { id: `c${this.#buffers.size}`, shape, dtype, storage: storageOf(dtype, 'f32'), kind: 'output', name });
+      this.#call(draftCopy(this.graph, node, buffer), node);
+    }
+  }
+
+  program(): Program {
+    return { name: this.graph.name, buffers: [...this.#buffers.values()], calls: this.#calls };
+  }
+
+  #call(draft: DraftedKernel, id: NodeId): void {
+    const { kernel, args } = this.#finisher.finish(draft);
+    this.#calls.push({
+      kernel,
+      args: args.map((name): BufferId => this.#buffer(name).id),
+      origin: this.graph.nodes[id].origin,
+      ops: [...draft.computed].sort((a, b) => a - b).flatMap((n) => callOp(this.graph, this.graph.nodes[n])),
+    });
+  }
+
+  /** The buffer under a draft's name: a node's values, or ranks for an argsort. */
+  #buffer(name: string): Buffer {
+    let buffer = this.#buffers.get(name);
+    if (!buffer) this.#buffers.set(name, (buffer = this.#makeBuffer(name)));
+    return buffer;
+  }
+
+  #makeBuffer(name: string): Buffer {
+    const id = Number(/\d+$/.exec(name)![0]);
+    const node = this.graph.nodes[id];
+    const { shape, dtype } = node;
+    if (name === ranksOf(id)) return { id: `r${id}`, shape, dtype: 'i32', storage: 'i32', kind: 'temp', name: `${placeOf(node)}.rank` };
+    const inner = storageOf(dtype, this.options.storage);
+    const outer = storageOf(dtype, 'f32');
+    if (node.op === 'input') return { id: `x${id}`, shape, dtype, storage: outer, kind: 'input', name: node.attrs.name };
+    if (node.op === 'param') return { id: `w${id}`, shape, dtype, storage: inner, kind: 'weight', name: node.attrs.name };
+    const output = this.#outputOf.get(id);
+    if (output !== undefined) return { id: `o${id}`, shape, dtype, storage: outer, kind: 'output', name: output };
+    return { id: `t${id}`, shape, dtype, storage: inner, kind: 'temp', name: placeOf(node) };
+  }
+}
+
+function storageOf(dtype: Node['dtype'], storage: 'f32' | 'f16'): Storage {
+  return dtype === 'f32' ? storage : 'i32';
+}
+
+/** Where a temporary comes from: the scope, or the block at the top. */
+function placeOf({ origin, op }: Node): string {
+  return origin.scope || origin.block || op;
+}
+
+/** Constants and iotas are no work. */
+function callOp(graph: Graph, node: Node): CallOp[] {
+  const definition = opDef(node.op);
+  if (definition.class === 'source') return [];
+  const args = node.args.map((id) => graph.nodes[id]);
+  const moved = [...args, node].reduce((elements, { shape }) => elements + sizeOf(shape), 0);
+  return [{ op: node.op, origin: node.origin, flops: definition.flops(args, node.attrs as never, node), unfusedBytes: 4 * moved }];
+}
