@@ -7,7 +7,7 @@ import type { Graph, Node, NodeId } from '../graph.ts';
 import { usersOf } from '../graph-rewrite.ts';
 import { absorbsScale, absorbsShift } from './contraction-weights.ts';
 import type { Contraction, Side } from './contraction-weights.ts';
-import { isMove, movedAxes } from './factor.ts';
+import { isMove, MAX_MOVES, movedAxes } from './factor.ts';
 import type { Move } from './factor.ts';
 
 const MAX_PATH = 24;
@@ -44,10 +44,10 @@ export interface Absorption {
   readonly path: readonly (Move | AffineStep)[];
 }
 
-/** The axes along which a static tensor varies: broadcasts are looked through. */
-export function varyingAxes(graph: Graph, id: NodeId): number[] {
+/** The axes along which a static tensor varies, as `Factors.of` finds them. */
+export function varyingAxes(graph: Graph, id: NodeId, depth = 0): number[] {
   const node = graph.nodes[id];
-  if (isMove(node) && node.op !== 'slice') return movedAxes(varyingAxes(graph, node.args[0]), node, graph.nodes[node.args[0]].shape);
+  if (depth < MAX_MOVES && isMove(node) && node.op !== 'slice') return movedAxes(varyingAxes(graph, node.args[0], depth + 1), node, graph.nodes[node.args[0]].shape);
   return node.shape.map((_, axis) => axis).filter((axis) => node.shape[axis] !== 1);
 }
 

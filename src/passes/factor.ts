@@ -17,6 +17,9 @@ export interface Factor {
 /** Operations that only move values, where each output axis, or group of axes, is made of input axes. */
 export type Move = NodeOf<'reshape'> | NodeOf<'transpose'> | NodeOf<'slice'> | NodeOf<'broadcast'>;
 
+/** How many moves of a static value are looked through; more only in a text meant to exhaust the stack. */
+export const MAX_MOVES = 64;
+
 export function isMove(node: Node): node is Move {
   return node.op === 'reshape' || node.op === 'transpose' || node.op === 'slice' || node.op === 'broadcast';
 }
@@ -50,10 +53,10 @@ export class Factors {
   }
 
   /** A static tensor as a factor: broadcasts, and moves of them, are looked through. */
-  of(id: NodeId): Factor {
+  of(id: NodeId, depth = 0): Factor {
     const node = this.#builder.node(id);
-    if (node.op === 'broadcast' || node.op === 'reshape' || node.op === 'transpose') {
-      return this.move(this.of(node.args[0]), node, this.#builder.node(node.args[0]).shape);
+    if (depth < MAX_MOVES && isMove(node) && node.op !== 'slice') {
+      return this.move(this.of(node.args[0], depth + 1), node, this.#builder.node(node.args[0]).shape);
     }
     const axes = node.shape.map((_, axis) => axis).filter((axis) => node.shape[axis] !== 1);
     return { node: this.#reshape(id, axes.map((axis) => node.shape[axis])), axes };

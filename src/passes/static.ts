@@ -6,13 +6,12 @@
  * and short element-wise expressions of iota or of broadcasts that would grow if they were stored.
  */
 import { sizeOf } from '../graph.ts';
-import type { Graph, GraphOutput, Node, NodeId } from '../graph.ts';
+import type { Graph, GraphOutput, Node, NodeId, NodeOf } from '../graph.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import { copyNode, finish } from '../graph-rewrite.ts';
 import { OPS } from '../ops.ts';
 import type { OpName } from '../ops/types.ts';
 import { valueKey } from './cse.ts';
-import { removeDeadNodes } from './dce.ts';
 import { staticNodes } from './static-nodes.ts';
 
 export interface SplitGraph {
@@ -33,36 +32,35 @@ const TRANSCENDENTAL: ReadonlySet<OpName> = new Set<OpName>(['exp', 'log', 'sin'
 const FREE_MOVES: ReadonlySet<OpName> = new Set<OpName>(['reshape', 'transpose', 'broadcast', 'slice']);
 
 export function splitStatic(graph: Graph): SplitGraph {
-  const known = staticNodes(graph);
-  const plan = planHoisting(graph, known);
-  const weights = new WeightsBuilder(graph);
+  const { read, stored } = planStorage(graph);
+  const weights = new WeightsBuilder(graph, stored);
   const builder = new GraphBuilder();
   const renamed: NodeId[] = [];
   const params = new Map<string, NodeId>();
   for (const node of graph.nodes) {
-    if (known[node.id] && plan.hoisted[node.id]) {
-      if (!plan.needed[node.id]) continue;
-      const name = weights.hoist(node);
-      const buffer = weights.isBuffer(node.id);
+    weights.visit(node);
+    if (stored[node.id]) {
+      const { name, buffer } = weights.store(node);
       renamed[node.id] = params.get(name) ?? builder.push('param', [], { name, shape: node.shape, dtype: node.dtype, buffer }, node.origin);
       params.set(name, renamed[node.id]);
-    } else {
+    } else if (read[node.id]) {
       renamed[node.id] = copyNode(node, node.args.map((id) => renamed[id]), builder);
     }
   }
-  return { main: removeDeadNodes(finish(graph, builder, renamed)), weights: weights.finish() };
+  return { main: finish(graph, builder, renamed), weights: weights.finish() };
 }
 
-interface HoistPlan {
-  /** 1 for each static node that is stored rather than computed in the main graph. */
-  readonly hoisted: Uint8Array;
-  /** 1 for each hoisted node that the main graph reads. */
-  readonly needed: Uint8Array;
+interface StoragePlan {
+  /** 1 for each node that the main graph has, computed or stored. */
+  readonly read: Uint8Array;
+  /** 1 for each static one of them that is stored. */
+  readonly stored: Uint8Array;
 }
 
-function planHoisting(graph: Graph, known: Uint8Array): HoistPlan {
+function planStorage(graph: Graph): StoragePlan {
   const count = graph.nodes.length;
-  const hoisted = new Uint8Array(count);
+  const known = staticNodes(graph);
+  const worth = new Uint8Array(count);
   /** What the main graph reads from memory to have the value. */
   const bytesRead = new Float64Array(count);
   /** Element-wise operations that the main graph computes to have the value. */
@@ -76,14 +74,14 @@ function planHoisting(graph: Graph, known: Uint8Array): HoistPlan {
     if (OPS[node.op].class === 'elementwise') ops[node.id]++;
     const bytes = sizeOf(node.shape) * BYTES;
     if (!isWorthStoring(node, bytes, bytesRead[node.id], ops[node.id])) continue;
-    hoisted[node.id] = 1;
+    worth[node.id] = 1;
     bytesRead[node.id] = bytes;
     ops[node.id] = 0;
   }
-  const needed = new Uint8Array(count);
-  for (const node of graph.nodes) if (!hoisted[node.id]) for (const id of node.args) needed[id] = hoisted[id];
-  for (const { node } of graph.outputs) needed[node] = hoisted[node];
-  return { hoisted, needed };
+  const read = new Uint8Array(count);
+  for (const { node } of [...graph.inputs, ...graph.outputs]) read[node] = 1;
+  for (let id = count - 1; id >= 0; id--) if (read[id] && !worth[id]) for (const arg of graph.nodes[id].args) read[arg] = 1;
+  return { read, stored: read.map((r, id) => r & worth[id]) };
 }
 
 /** `bytesRead` and `ops`: what the value costs where it is used, if it is not stored. */
@@ -102,67 +100,68 @@ function suffixOf(op: OpName): string {
   return op === 'add' || op === 'sub' ? 'shifted' : op;
 }
 
+/** What is known of a static value by old id. */
+interface Provenance {
+  /** The largest parameter that it is made of. */
+  readonly param?: NodeOf<'param'>;
+  /** Whether nothing trained is part of it. */
+  readonly buffer: boolean;
+}
+
 class WeightsBuilder {
   readonly #graph: Graph;
   readonly #builder = new GraphBuilder();
-  readonly #copies = new Map<NodeId, NodeId>();
+  /** Whether each old node is part of a stored value. */
+  readonly #part: Uint8Array;
+  readonly #provenance: Provenance[] = [];
+  /** Old ids to ids here. */
+  readonly #copies: NodeId[] = [];
   readonly #byValue = new Map<string, NodeId>();
-  /** Names of stored values by node of the weights graph. */
+  /** Names of stored values by id here. */
   readonly #names = new Map<NodeId, string>();
   readonly #taken: Set<string>;
   readonly #outputs: GraphOutput[] = [];
-  /** By old id: the largest parameter that a value is made of. */
-  readonly #mainParam: (Node | undefined)[] = [];
-  readonly #buffers: boolean[] = [];
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, stored: Uint8Array) {
     this.#graph = graph;
+    this.#part = Uint8Array.from(stored);
+    for (let id = graph.nodes.length - 1; id >= 0; id--) if (this.#part[id]) for (const arg of graph.nodes[id].args) this.#part[arg] = 1;
     this.#taken = new Set(graph.nodes.flatMap((n) => (n.op === 'param' ? [n.attrs.name] : [])));
-    for (const node of graph.nodes) {
-      const parts = node.args.flatMap((id) => this.#mainParam[id] ?? []);
-      if (node.op === 'param') parts.push(node);
-      this.#mainParam.push(parts.reduce<Node | undefined>((best, p) => (best && sizeOf(best.shape) >= sizeOf(p.shape) ? best : p), undefined));
-      this.#buffers.push(node.op === 'param' ? node.attrs.buffer : node.args.every((id) => this.#buffers[id]));
-    }
   }
 
-  /** Whether nothing trained is part of a value. */
-  isBuffer(id: NodeId): boolean {
-    return this.#buffers[id];
+  /** Takes note of the next node of the old graph. */
+  visit(node: Node): void {
+    const parts = node.args.map((id) => this.#provenance[id]);
+    const params = node.op === 'param' ? [node] : parts.flatMap((p) => p.param ?? []);
+    const param = params.length > 0 ? params.reduce((best, p) => (sizeOf(p.shape) > sizeOf(best.shape) ? p : best)) : undefined;
+    this.#provenance.push({ param, buffer: node.op === 'param' ? node.attrs.buffer : parts.every((p) => p.buffer) });
+    if (!this.#part[node.id]) return;
+    const args = node.args.map((id) => this.#copies[id]);
+    const key = valueKey(node.op, args, node.attrs);
+    const id = this.#byValue.get(key) ?? copyNode(node, args, this.#builder);
+    this.#byValue.set(key, id);
+    this.#copies[node.id] = id;
   }
 
-  /** Makes a static node an output, once for each value; returns its name. */
-  hoist(node: Node): string {
-    const id = this.#copy(node);
+  /** Makes a static node an output, once for each value. */
+  store(node: Node): { readonly name: string; readonly buffer: boolean } {
+    const id = this.#copies[node.id];
     let name = this.#names.get(id);
     if (name === undefined) {
       name = node.op === 'param' ? node.attrs.name : this.#fresh(node);
       this.#names.set(id, name);
       this.#outputs.push({ name, node: id, attributes: [] });
     }
-    return name;
+    return { name, buffer: this.#provenance[node.id].buffer };
   }
 
   finish(): Graph {
     return this.#builder.finish({ name: this.#graph.name, inputs: [], outputs: this.#outputs, weightRules: this.#graph.weightRules });
   }
 
-  #copy(node: Node): NodeId {
-    let id = this.#copies.get(node.id);
-    if (id === undefined) {
-      const args = node.args.map((arg) => this.#copy(this.#graph.nodes[arg]));
-      const key = valueKey(node.op, args, node.attrs);
-      id = this.#byValue.get(key) ?? copyNode(node, args, this.#builder);
-      this.#byValue.set(key, id);
-      this.#copies.set(node.id, id);
-    }
-    return id;
-  }
-
   /** `patch_embed.conv.weight~scaled`; a number follows where that is taken. */
   #fresh(node: Node): string {
-    const param = this.#mainParam[node.id];
-    const base = param?.op === 'param' ? param.attrs.name : node.origin.scope;
+    const base = this.#provenance[node.id].param?.attrs.name ?? node.origin.scope;
     const first = `${base}~${suffixOf(node.op)}`;
     let name = first;
     for (let i = 2; this.#taken.has(name); i++) name = `${first}.${i}`;
