@@ -102,12 +102,19 @@ export async function packageExecutor(request: PackageRequest): Promise<LoadedPa
   const files = packageFiles(compilation, packWeights(compilation, request.read, request.onPacked));
   const parent = request.keep === undefined ? mkdtempSync(join(tmpdir(), 'vitc-')) : undefined;
   const folder = request.keep ?? join(parent!, 'package');
+  const remove = () => parent && rmSync(parent, { recursive: true, force: true });
   try {
     writeFolder(folder, files);
     const loaded = await loadPackage(folder, opened);
-    return { ...loaded, files: [...files.keys()].map((f) => join(folder, f)), compilation };
-  } finally {
-    if (parent) rmSync(parent, { recursive: true, force: true });
+    // Profiling reads the package's report.json, so the folder stays as long as the model.
+    const close = () => {
+      loaded.close();
+      remove();
+    };
+    return { ...loaded, close, files: [...files.keys()].map((f) => join(folder, f)), compilation };
+  } catch (failure) {
+    remove();
+    throw failure;
   }
 }
 
