@@ -27,8 +27,19 @@ function cubic(x: number, a: number): number {
   return 0;
 }
 
+/** Whether the steps are Pillow's on 8-bit pixels: native pictures were normalized, so are floating-point, before. */
+function isOnPixels(spec: Pick<ImageSpec, 'antialias' | 'resize'>): boolean {
+  return spec.antialias && spec.resize !== 'native';
+}
+
+/** Pillow's weights are integers of 22 binary places, which decides ties. */
+function quantized(weight: number): number {
+  return (Math.sign(weight) * Math.round(Math.abs(weight) * 2 ** 22)) / 2 ** 22;
+}
+
 /** Taps for `count` outputs from `first` on, of an axis of `input` places resized to `output` places. */
-function tapsOf(input: number, output: number, first: number, count: number, spec: Pick<ImageSpec, 'resample' | 'antialias'>): Taps {
+function tapsOf(input: number, output: number, first: number, count: number, spec: ImageSpec): Taps {
+  const inPixels = isOnPixels(spec);
   const scale = input / output;
   const start = new Int32Array(count);
   const weights: Float64Array[] = [];
@@ -57,7 +68,7 @@ function tapsOf(input: number, output: number, first: number, count: number, spe
       row[Math.min(Math.max(j, start[i]), to - 1) - start[i]] += weight;
       sum += weight;
     }
-    for (let j = 0; j < row.length; j++) row[j] /= sum;
+    for (let j = 0; j < row.length; j++) row[j] = inPixels ? quantized(row[j] / sum) : row[j] / sum;
     weights.push(row);
   }
   return { start, weights };
@@ -81,21 +92,24 @@ function resizedSize(picture: Pixels, spec: ImageSpec, height: number, width: nu
   return [Math.max(scaledHeight, Math.floor((scaledWidth * picture.height) / picture.width)), scaledWidth];
 }
 
-/** The picture's planes, as the model wants them: red, green, blue, or one of luma (ITU-R 601-2, as Pillow). Alpha is dropped. */
-function planesOf(picture: Pixels, channels: number): Float32Array[] {
+/** Interleaved pixels of as many channels as the model wants, or one, or more: alpha is dropped, and gray repeated. */
+interface Interleaved {
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly stride: number;
+}
+
+function channelsOf(picture: Pixels, channels: number): Interleaved {
   const { data, width, height } = picture;
   const size = width * height;
   const stride = data.length / size;
   if (!Number.isInteger(stride) || ![1, 3, 4].includes(stride)) {
     throw new VitcError('bad-input', `a picture of ${width} x ${height} pixels has ${data.length} bytes, which is neither gray, RGB nor RGBA`);
   }
-  const planes = Array.from({ length: channels }, () => new Float32Array(size));
-  const isLuma = channels === 1 && stride > 1;
-  for (let i = 0, at = 0; i < size; i++, at += stride) {
-    if (isLuma) planes[0][i] = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16;
-    else for (let c = 0; c < channels; c++) planes[c][i] = data[stride === 1 ? at : at + c];
-  }
-  return planes;
+  if (channels > 1 || stride === 1) return { data, stride };
+  // ITU-R 601-2 luma, as Pillow computes it.
+  const luma = new Uint8Array(size);
+  for (let i = 0, at = 0; i < size; i++, at += stride) luma[i] = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 0x8000) >> 16;
+  return { data: luma, stride: 1 };
 }
 
 function to8Bit(x: number): number {
@@ -113,18 +127,18 @@ export function pictureToTensor(picture: Pixels, spec: ImageSpec, channels: numb
   const columns = tapsOf(picture.width, fullWidth, roundEven((fullWidth - width) / 2), width, spec);
   const firstRow = rows.start[0];
   const rowCount = rows.start[height - 1] + rows.weights[height - 1].length - firstRow;
-  // Pillow keeps 8 bits after each direction; native pictures were normalized, so floating-point, before.
-  const between = spec.antialias && spec.resize !== 'native' ? to8Bit : (x: number) => x;
+  const between = isOnPixels(spec) ? to8Bit : (x: number) => x;
   const after = spec.resize !== 'native' ? to8Bit : (x: number) => x;
+  const { data, stride } = channelsOf(picture, channels);
   const narrowed = new Float32Array(rowCount * width);
-  planesOf(picture, channels).forEach((plane, channel) => {
+  for (let channel = 0; channel < channels; channel++) {
     for (let y = 0; y < rowCount; y++) {
       const line = (firstRow + y) * picture.width;
       for (let x = 0; x < width; x++) {
         const weights = columns.weights[x];
-        const from = line + columns.start[x];
+        let at = (line + columns.start[x]) * stride + (stride === 1 ? 0 : channel);
         let sum = 0;
-        for (let k = 0; k < weights.length; k++) sum += weights[k] * plane[from + k];
+        for (let k = 0; k < weights.length; k++, at += stride) sum += weights[k] * data[at];
         narrowed[y * width + x] = between(sum);
       }
     }
@@ -139,6 +153,6 @@ export function pictureToTensor(picture: Pixels, spec: ImageSpec, channels: numb
         out[(channel * height + y) * width + x] = (after(sum) / 255 - mean) / std;
       }
     }
-  });
+  }
   return out;
 }
