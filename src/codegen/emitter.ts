@@ -29,6 +29,8 @@ export interface Scope {
   readonly statements: WgslStatement[];
   readonly values: Map<string, WgslExpr>;
   executions?: number;
+  /** Executions as counted by the family, where axes of threads overlap or overhang. */
+  counted?: number;
 }
 
 export interface LoopOptions {
@@ -155,6 +157,11 @@ export class Emitter {
     if (!this.current.axes.some((a) => a.name === over.name)) this.current.axes.push(over);
   }
 
+  /** The current scope runs this often over all threads of a dispatch, whatever its axes say. */
+  runs(executions: number): void {
+    this.current.counted = executions;
+  }
+
   /** The outermost scope where these axes are known; `loads`: not out of a branch. */
   hoisted(axes: ReadonlySet<string>, loads: boolean): Scope {
     let scope = this.current;
@@ -238,6 +245,7 @@ export class Emitter {
 
   /** How often the current scope runs, over all threads of a dispatch. */
   executions(scope: Scope = this.current): number {
+    if (scope.counted !== undefined) return scope.counted;
     if (scope.executions !== undefined) return scope.executions;
     const axes = new Map<string, Axis>();
     const guards: Guard[] = [];

@@ -1,6 +1,7 @@
 /** Code of a planned kernel, by the family of its schedule. */
 import type { PlannedKernel } from '../plan.ts';
 import type { Target } from '../targets.ts';
+import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import type { KernelCode } from './wgsl.ts';
 
@@ -8,10 +9,10 @@ export type { KernelCode } from './wgsl.ts';
 
 export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel, 'kernel' | 'spaces' | 'schedule'>, target: Target): KernelCode {
   switch (schedule.family) {
+    case 'contraction': return generateContraction(kernel, spaces, schedule, target);
     case 'generic': return generateGeneric(kernel, spaces, schedule, target);
     case 'row':
     case 'window':
-    case 'contraction':
     case 'subgroupMatrix':
     case 'attention':
       throw new Error(`bug: no generator for ${schedule.family}`);

@@ -1,0 +1,44 @@
+/** How operands lie in memory: along which axis neighbouring values are loaded as one vector. */
+import type { Expr, Index } from '../../kernel.ts';
+import { add, axis, constant, sameIndex, scale, substitute } from '../../kernel-index.ts';
+import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
+import { consecutive } from '../values.ts';
+import type { ContractionProblem } from './contraction-problem.ts';
+
+/** An operand's values at `width` neighbouring points of an axis, the first a multiple of the width. */
+export function laneIndices(name: string, extent: number, width: number): Index[] {
+  const first = scale(axis({ name: `${name}~`, extent: Math.max(1, Math.floor(extent / width)) }), width);
+  return Array.from({ length: width }, (_, t) => add(first, constant(t)));
+}
+
+/** The expression with one axis at each of the indices. */
+export function along(e: Expr, name: string, indices: readonly Index[]): Expr[] {
+  return indices.map((index) => substituteExpr(e, new Map([[name, index]])));
+}
+
+/** Load instructions for `width` neighbouring values along an axis; scattered ones where the axis' extent is no multiple of the width. */
+export function laneLoads(e: Expr, name: string, extent: number, width: number): number {
+  const indices = laneIndices(name, extent, width);
+  let count = 0;
+  for (const { at } of loadsOf(e)) {
+    const lanes = indices.map((index) => substitute(at[0], new Map([[name, index]])));
+    const uniform = lanes.every((l) => sameIndex(l, lanes[0]));
+    count += uniform || (extent % width === 0 && consecutive(lanes)) ? 1 : width;
+  }
+  return count;
+}
+
+/** The axis along which an operand is loaded in vectors, or neither. */
+export type Along = 'k' | 'side' | 'none';
+
+/** What takes the fewest loads. `k` wants steps of four along the innermost reduced axis, `side` groups of four rows or columns. */
+export function loadAlong(problem: ContractionProblem, operand: 'left' | 'right', allowed: { readonly k: boolean; readonly side: boolean }): Along {
+  const e = problem[operand];
+  const inner = problem.depth.length - 1;
+  const [name, extent] = operand === 'left' ? ['m', problem.M] : ['n', problem.N];
+  const scattered = 4 * loadsOf(e).length;
+  const byK = allowed.k ? laneLoads(e, `k${inner}`, problem.depth[inner], 4) : Infinity;
+  const bySide = allowed.side ? laneLoads(e, name, extent, 4) : Infinity;
+  if (Math.min(byK, bySide) >= scattered) return 'none';
+  return byK < bySide ? 'k' : 'side';
+}

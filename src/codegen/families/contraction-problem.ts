@@ -1,0 +1,133 @@
+/**
+ * A contraction as code generation sees it: C[b, m, n] = sum over k of left[b, m, k] * right[b, n, k], with one linear
+ * axis for each role, addresses flattened, and n the axis along which results lie contiguously.
+ */
+import type { Axis, Expr, Index, Kernel, KernelParam } from '../../kernel.ts';
+import { axis, strideOf, substitute, unflatten, visitIndices } from '../../kernel-index.ts';
+import { substituteExpr } from '../../kernel-expr.ts';
+import { matchContraction } from '../../kernel-forms.ts';
+import { storedIndex } from '../../kernel-layout.ts';
+
+export interface ContractionOutput {
+  readonly buffer: string;
+  /** Where the result goes, in elements as stored; over axes b, m, n. */
+  readonly at: Index;
+  /** Over axes b, m, n, with the sum as stage `acc`. */
+  readonly value: Expr;
+}
+
+export interface ContractionProblem {
+  readonly B: number;
+  readonly M: number;
+  readonly N: number;
+  /** Extents of the reduced axes k0, k1, ..., those that address memory as one axis joined. */
+  readonly depth: readonly number[];
+  /** Over b, m and k0, k1, ...; every load has one index, flat and as stored. */
+  readonly left: Expr;
+  /** Over b, n and k0, k1, ... */
+  readonly right: Expr;
+  /** The stage by which outputs refer to the sum, and its point at b, m, n. */
+  readonly acc: string;
+  readonly accAt: readonly Index[];
+  readonly outputs: readonly ContractionOutput[];
+}
+
+const NOTHING: ReadonlyMap<string, Index> = new Map();
+
+/** Undefined where the kernel is no contraction. */
+export function contractionProblem(kernel: Kernel): ContractionProblem | undefined {
+  const form = matchContraction(kernel);
+  if (!form) return undefined;
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  const flat = (e: Expr): Expr => substituteExpr(e, NOTHING, (leaf) => (leaf.kind === 'load' ? { ...leaf, at: [storedIndex(param(params, leaf.buffer), leaf.at)] } : leaf));
+  const outputs = form.outputs.map((stage): ContractionOutput => {
+    const store = kernel.stores.find((s) => s.stage === stage.name)!;
+    // The output's axes by the names of the accumulating stage's.
+    const renamed = new Map(stage.axes.map((a, i) => [a.name, axis(form.accAxes[i])]));
+    const at = (store.at ?? stage.axes.map(axis)).map((i) => substitute(i, renamed));
+    return { buffer: store.buffer, at: storedIndex(param(params, store.buffer), at), value: substituteExpr(flat(stage.body), renamed) };
+  });
+  const stepOf = (a: Axis): number => Math.abs(strideOf(outputs[0].at, a.name) ?? 0) || Infinity;
+  const nearest = (axes: readonly Axis[]): number => Math.min(Infinity, ...axes.filter((a) => a.extent > 1).map(stepOf));
+  const byStep = (axes: readonly Axis[]): Axis[] => [...axes].sort((a, b) => (stepOf(a) === stepOf(b) ? 0 : stepOf(b) - stepOf(a)));
+  const swap = nearest(form.m) < nearest(form.n);
+  const [m, n] = (swap ? [form.n, form.m] : [form.m, form.n]).map(byStep);
+  const batch = byStep(form.batch);
+  const reduced = form.k.map((a, i): Axis => ({ name: `depth${i}`, extent: a.extent }));
+  const roles = new Map([...linear('b', batch), ...linear('m', m), ...linear('n', n), ...form.k.map((a, i): [string, Index] => [a.name, axis(reduced[i])])]);
+  const left = substituteExpr(flat(swap ? form.right : form.left), roles);
+  const right = substituteExpr(flat(swap ? form.left : form.right), roles);
+  return {
+    B: extentOf(batch),
+    M: extentOf(m),
+    N: extentOf(n),
+    ...joinDepth(left, right, reduced),
+    acc: form.acc.name,
+    accAt: form.acc.axes.map((a) => substitute(axis(a), roles)),
+    outputs: outputs.map((o) => ({ buffer: o.buffer, at: substitute(o.at, roles), value: substituteExpr(o.value, roles) })),
+  };
+}
+
+/** The same with all reduced axes as one, `k0`: addresses may then take divisions. */
+export function linearDepth(problem: ContractionProblem): ContractionProblem {
+  if (problem.depth.length <= 1) return problem;
+  const axes = problem.depth.map((extent, i): Axis => ({ name: `k${i}`, extent }));
+  const map = new Map(linear('all', axes));
+  const rename = new Map([['all', axis({ name: 'k0', extent: extentOf(axes) })]]);
+  const join = (e: Expr): Expr => substituteExpr(substituteExpr(e, map), rename);
+  return { ...problem, depth: [extentOf(axes)], left: join(problem.left), right: join(problem.right) };
+}
+
+/** Each axis as a digit of the one linear axis. */
+function linear(name: string, axes: readonly Axis[]): [string, Index][] {
+  const whole = axis({ name, extent: extentOf(axes) });
+  const digits = unflatten(whole, axes.map((a) => a.extent));
+  return axes.map((a, i) => [a.name, digits[i]]);
+}
+
+function extentOf(axes: readonly Axis[]): number {
+  return axes.reduce((n, a) => n * a.extent, 1);
+}
+
+/** Joins neighbouring reduced axes where that leaves addresses without new divisions, and names them k0, k1, ... */
+function joinDepth(left: Expr, right: Expr, axes: readonly Axis[]): Pick<ContractionProblem, 'depth' | 'left' | 'right'> {
+  let operands = [left, right];
+  let loops = axes.filter((a) => a.extent > 1);
+  for (let i = 0; i + 1 < loops.length;) {
+    const pair = [loops[i], loops[i + 1]];
+    const joined: Axis = { name: `${pair[0].name}*${pair[1].name}`, extent: extentOf(pair) };
+    const next = operands.map((e) => substituteExpr(e, new Map(linear(joined.name, pair))));
+    if (divisions(next) <= divisions(operands)) {
+      operands = next;
+      loops = [...loops.slice(0, i), joined, ...loops.slice(i + 2)];
+      i = Math.max(0, i - 1);
+    } else {
+      i++;
+    }
+  }
+  const renamed = new Map(loops.map((a, i) => [a.name, axis({ name: `k${i}`, extent: a.extent })]));
+  const [l, r] = operands.map((e) => substituteExpr(e, renamed));
+  return { depth: loops.length > 0 ? loops.map((a) => a.extent) : [1], left: l, right: r };
+}
+
+function divisions(exprs: readonly Expr[]): number {
+  let count = 0;
+  const visit = (index: Index): void => {
+    for (const { atom } of index.terms) {
+      if (atom.kind === 'value') visitIndices(atom.of, visit);
+      else if (atom.kind !== 'axis') {
+        count++;
+        visit(atom.of);
+      }
+    }
+  };
+  for (const e of exprs) visitIndices(e, visit);
+  return count;
+}
+
+function param(params: ReadonlyMap<string, KernelParam>, name: string): KernelParam {
+  const found = params.get(name);
+  if (!found) throw new Error(`bug: no parameter ${name}`);
+  return found;
+}
+

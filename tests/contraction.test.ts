@@ -1,0 +1,160 @@
+/** Contractions on a device against the evaluator: every orientation of operands, edges, epilogues, exact counts. */
+import { describe, expect, it } from 'vitest';
+import { binary, cast, inRange, load, number, select, stageAt, unary } from '../src/kernel-expr.ts';
+import { add, axis, constant, floorDiv, mod, scale, value } from '../src/kernel-index.ts';
+import type { Axis, Expr, Kernel } from '../src/kernel.ts';
+import type { ContractionSchedule } from '../src/schedule.ts';
+import { einsumKernel } from './helpers/contraction-kernels.ts';
+import type { EinsumKernel } from './helpers/contraction-kernels.ts';
+import { testDevice } from './helpers/device.ts';
+import { relativeError, runKernel } from './helpers/run-kernel.ts';
+
+const gpu = await testDevice();
+
+const direct = (threadM: number, threadN: number, groupM: number, groupN: number, vector: 1 | 2 | 4 = 4, splitK = 1): ContractionSchedule => ({
+  family: 'contraction', threadM, threadN, groupM, groupN, tileK: 0, splitK, vector,
+});
+const staged = (threadM: number, threadN: number, groupM: number, groupN: number, tileK: number): ContractionSchedule => ({
+  family: 'contraction', threadM, threadN, groupM, groupN, tileK, splitK: 1, vector: 4,
+});
+
+const SCHEDULES = {
+  'direct 8x8': direct(8, 8, 4, 4),
+  'direct 4x8': direct(4, 8, 2, 8),
+  'direct 1x1 scalars': direct(1, 1, 8, 8, 1),
+  'direct 2x2 pairs': direct(2, 2, 4, 8, 2),
+  'direct 1x4 shared by 8': direct(1, 4, 1, 8, 4, 8),
+  'direct 4x1 shared by 4': direct(4, 1, 2, 4, 1, 4),
+  'staged 8x8': staged(8, 8, 4, 4, 16),
+  'staged 4x4, uneven': staged(4, 4, 8, 4, 8),
+  'staged 4x8': staged(4, 8, 4, 8, 4),
+} satisfies Record<string, ContractionSchedule>;
+
+async function check(kernel: Kernel, schedule: ContractionSchedule): Promise<void> {
+  const run = await runKernel(gpu!.device, gpu!.target, kernel, schedule);
+  for (const [name, output] of Object.entries(run.outputs)) expect(relativeError(output), name).toBeLessThan(3e-6);
+  expect(run.counted).toEqual(run.code.issued);
+}
+
+const ORIENTATIONS: Record<string, EinsumKernel> = {
+  'linear with the weight as [n, k]': { extents: { m: 13, n: 24, k: 20 }, left: 'm k', right: 'n k', out: 'm n' },
+  'rows by rows': { extents: { m: 16, n: 16, k: 16 }, left: 'm k', right: 'k n', out: 'm n' },
+  'left transposed': { extents: { m: 20, n: 12, k: 7 }, left: 'k m', right: 'k n', out: 'm n' },
+  'both transposed, result transposed': { extents: { m: 20, n: 12, k: 36 }, left: 'k m', right: 'n k', out: 'n m' },
+  'primes': { extents: { m: 13, n: 17, k: 19 }, left: 'm k', right: 'k n', out: 'm n' },
+  'one row': { extents: { m: 1, n: 40, k: 68 }, left: 'm k', right: 'n k', out: 'm n' },
+  'one column': { extents: { m: 9, n: 1, k: 64 }, left: 'm k', right: 'n k', out: 'm n' },
+  'depth 1': { extents: { m: 5, n: 8, k: 1 }, left: 'm k', right: 'n k', out: 'm n' },
+  'heads: Q K^T': { extents: { b: 2, h: 3, i: 17, j: 17, d: 8 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' },
+  'heads: A V, result joined': { extents: { b: 2, h: 3, i: 17, j: 17, d: 8 }, left: 'b h i j', right: 'b j h d', out: 'b i h d' },
+  'pointwise convolution': { extents: { b: 2, o: 12, c: 10, y: 6, x: 6 }, left: 'o c', right: 'b c y x', out: 'b o y x' },
+  'two reduced axes apart': { extents: { m: 10, n: 12, p: 3, q: 5 }, left: 'p m q', right: 'q p n', out: 'm n' },
+  'rank 1 left': { extents: { n: 33, k: 31 }, left: 'k', right: 'k n', out: 'n' },
+};
+
+describe.skipIf(!gpu)('contractions', () => {
+  for (const [schedule, plan] of Object.entries(SCHEDULES)) {
+    it(`every orientation: ${schedule}`, async () => {
+      for (const [name, shape] of Object.entries(ORIENTATIONS)) {
+        await check(einsumKernel(shape), plan).catch((failure: Error) => { throw new Error(`${name}: ${failure.message}`); });
+      }
+    });
+  }
+
+  const GELU: Record<string, EinsumKernel> = {
+    'bias and GELU': {
+      extents: { m: 13, n: 20, k: 12 }, left: 'm k', right: 'n k', out: 'm n', extra: { bias: 'n' },
+      epilogue: (acc, at) => {
+        const x = binary('add', acc, load('bias', at('n')));
+        return binary('mul', binary('mul', x, number(0.5)), binary('add', number(1), unary('erf', binary('mul', x, number(Math.SQRT1_2)))));
+      },
+    },
+    'scale per row, residual': {
+      extents: { m: 13, n: 18, k: 12 }, left: 'm k', right: 'n k', out: 'm n', extra: { gamma: 'm', skip: 'm n' },
+      epilogue: (acc, at) => binary('add', binary('mul', acc, load('gamma', at('m'))), load('skip', at('m n'))),
+    },
+    'causal mask': {
+      extents: { b: 2, m: 9, n: 12, k: 8 }, left: 'b m k', right: 'b n k', out: 'b m n',
+      epilogue: (acc, at) => select(binary('less', { kind: 'index', of: at('m')[0] }, { kind: 'index', of: at('n')[0] }), number(-1e9), acc),
+    },
+  };
+  for (const [name, shape] of Object.entries(GELU)) {
+    it(`epilogue: ${name}`, async () => {
+      for (const schedule of Object.values(SCHEDULES)) await check(einsumKernel(shape), schedule);
+    });
+  }
+
+  it('convolution with padding, stride and a bias', async () => {
+    for (const schedule of Object.values(SCHEDULES)) {
+      await check(convolution({ B: 2, C: 5, H: 9, W: 11, O: 6, size: 3, stride: 1, pad: 1 }), schedule);
+      await check(convolution({ B: 1, C: 3, H: 16, W: 16, O: 8, size: 3, stride: 2, pad: 1 }), schedule);
+      await check(convolution({ B: 1, C: 3, H: 16, W: 16, O: 12, size: 8, stride: 8, pad: 0 }), schedule);
+    }
+  });
+
+  it('operands through a concat, a gather, a split of heads and arithmetic', async () => {
+    for (const schedule of Object.values(SCHEDULES)) await check(oddOperands(), schedule);
+  });
+
+  it('two outputs of one sum', async () => {
+    const base = einsumKernel({ extents: { m: 10, n: 12, k: 8 }, left: 'm k', right: 'k n', out: 'm n' });
+    const [acc, result] = base.stages;
+    const kernel: Kernel = {
+      ...base,
+      params: [...base.params, { name: 'gate', shape: [12, 10], dtype: 'f32', storage: 'f32', access: 'write' }],
+      stages: [acc, result, { ...result, name: 'gated', body: unary('sigmoid', result.body) }],
+      stores: [...base.stores, { buffer: 'gate', stage: 'gated', at: result.axes.map(axis).toReversed() }],
+    };
+    for (const schedule of Object.values(SCHEDULES)) await check(kernel, schedule);
+  });
+});
+
+interface Conv { readonly B: number; readonly C: number; readonly H: number; readonly W: number; readonly O: number; readonly size: number; readonly stride: number; readonly pad: number }
+
+/** conv([B, C, H, W], [O, C, size, size]) + bias[O], as lowering makes it. */
+function convolution({ B, C, H, W, O, size, stride, pad }: Conv): Kernel {
+  const out = (extent: number): number => Math.floor((extent + 2 * pad - size) / stride) + 1;
+  const axes: Axis[] = [['b', B], ['o', O], ['y', out(H)], ['x', out(W)]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
+  const loops = axes.filter((a) => a.extent > 1);
+  const reduced: Axis[] = [['c', C], ['p', size], ['q', size]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
+  const [b, o, y, x] = axes.map(axis);
+  const [c, p, q] = reduced.map(axis);
+  const row = add(scale(y, stride), p, constant(-pad));
+  const column = add(scale(x, stride), q, constant(-pad));
+  const inside = binary('and', inRange(row, 0, H), inRange(column, 0, W));
+  const input = select(inside, load('x', [b, c, row, column]), number(0));
+  const param = (name: string, shape: number[], access: 'read' | 'write' = 'read') => ({ name, shape, dtype: 'f32' as const, storage: 'f32' as const, access });
+  return {
+    name: 'conv',
+    params: [param('x', [B, C, H, W]), param('w', [O, C, size, size]), param('bias', [O]), param('out', [B, O, out(H), out(W)], 'write')],
+    stages: [
+      { name: 'acc', axes: loops, reduce: { op: 'sum', axes: reduced }, body: binary('mul', input, load('w', [o, c, p, q])), dtype: 'f32' },
+      { name: 'result', axes: loops, body: binary('add', stageAt('acc', loops.map(axis)), load('bias', [o])), dtype: 'f32' },
+    ],
+    stores: [{ buffer: 'out', stage: 'result', at: [b, o, y, x] }],
+  };
+}
+
+/** left[h, m, d] = concat of two tables along k, each split into heads; right rows chosen by an index tensor, and normed. */
+function oddOperands(): Kernel {
+  const [h, m, n, k]: Axis[] = [['h', 2], ['m', 9], ['n', 12], ['k', 16]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
+  const [H, M, N, K] = [h, m, n, k].map(axis);
+  const channel = add(scale(H, 16), K);
+  const first = load('a', [M, floorDiv(channel, 8), mod(channel, 8)]);
+  const second = load('b', [M, add(K, constant(-8))]);
+  const left = select(binary('less', { kind: 'index', of: K }, number(8, 'i32')), first, second);
+  const row = value(load('rows', [N]), 5);
+  const right = binary('mul', binary('sub', load('table', [row, H, K]), load('mean', [N])), cast('f32', { kind: 'index', of: add(N, constant(1)) }));
+  const axes = [m, h, n];
+  const param = (name: string, shape: number[], dtype: 'f32' | 'i32' = 'f32', access: 'read' | 'write' = 'read') => ({ name, shape, dtype, storage: dtype, access });
+  const body: Expr = binary('mul', left, right);
+  return {
+    name: 'odd',
+    params: [param('a', [9, 4, 8]), param('b', [9, 8]), param('rows', [12], 'i32'), param('table', [5, 2, 16]), param('mean', [12]), param('out', [9, 2, 12], 'f32', 'write')],
+    stages: [
+      { name: 'acc', axes, reduce: { op: 'sum', axes: [k] }, body, dtype: 'f32' },
+      { name: 'result', axes, body: stageAt('acc', [M, H, N]), dtype: 'f32' },
+    ],
+    stores: [{ buffer: 'out', stage: 'result' }],
+  };
+}
