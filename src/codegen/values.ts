@@ -12,7 +12,7 @@ import type { Emitter } from './emitter.ts';
 import { atMost, signed } from './emitter.ts';
 import { Interner } from './intern.ts';
 import { combine, combineLanes, emitBinary, emitCast, emitConstant, emitUnary, startOf, typeOf } from './scalar.ts';
-import { assign, binary, call, construct, convert, i32, ifOf, not, select, splat } from './wgsl-build.ts';
+import { assign, binary, call, construct, convert, i32, ifOf, less, not, select, splat, u32 } from './wgsl-build.ts';
 import { valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr } from './wgsl.ts';
 
@@ -51,6 +51,8 @@ export class Values {
   value(lanes: readonly Expr[]): WgslExpr {
     const first = lanes[0];
     if (lanes.length > 1 && lanes.every((e) => this.interner.id(e) === this.interner.id(first))) return this.value([first]);
+    const range = lanes.length === 1 ? this.rangeTest(first) : undefined;
+    if (range) return range;
     const key = this.key(lanes);
     const { emitter } = this;
     // Leaves remember by themselves, where they stand.
@@ -115,6 +117,17 @@ export class Values {
       case 'cast': return emitCast(first.dtype, parts((e: typeof first) => e.a));
       default: return first satisfies never;
     }
+  }
+
+  /** 0 <= index < n, or index < n where the index is never negative: one unsigned comparison. */
+  private rangeTest(e: Expr): WgslExpr | undefined {
+    if (e.kind !== 'binary') return undefined;
+    if (e.op === 'less' && e.a.kind === 'index' && e.b.kind === 'const' && e.b.value > 0 && rangeOf(e.a.of)[0] >= 0) return less(this.index(e.a.of), u32(e.b.value));
+    if (e.op !== 'and' || e.a.kind !== 'binary' || e.b.kind !== 'binary') return undefined;
+    const { a: low, b: high } = e;
+    const isRange = low.op === 'lessEqual' && low.a.kind === 'const' && low.a.value === 0 && high.op === 'less' && high.b.kind === 'const' && high.b.value > 0;
+    if (!isRange || low.b.kind !== 'index' || high.a.kind !== 'index' || keyOf(low.b.of) !== keyOf(high.a.of)) return undefined;
+    return less(this.index(high.a.of), u32((high.b as { value: number }).value));
   }
 
   private binary(op: BinaryName, a: WgslExpr, b: WgslExpr): WgslExpr {

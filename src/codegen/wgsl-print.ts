@@ -35,7 +35,8 @@ function formatLiteral(e: Extract<WgslExpr, { kind: 'literal' }>): string {
       let text = String(rounded);
       for (let digits = 1; digits <= 9; digits++) {
         const short = Number(rounded.toPrecision(digits));
-        if (Math.fround(short) === rounded) { text = String(short); break; }
+        // Decimals past the greatest f32 round to it, but WGSL takes them for too large.
+        if (Math.fround(short) === rounded && Math.abs(short) <= 3.4028234663852886e38) { text = String(short); break; }
       }
       return /[.e]/.test(text) ? text : `${text}.0`;
     }
