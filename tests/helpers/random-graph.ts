@@ -239,6 +239,7 @@ class RandomGraph {
   /** A reduced value of the last axis brought back to the whole shape. */
   #back(x: NodeId, reduced: NodeId): NodeId {
     const shape = this.#shapeOf(x);
+    if (shape.length === 0) return reduced;
     return this.#op('broadcast', [this.#op('reshape', [reduced], { shape: [...shape.slice(0, -1), 1] })], { shape });
   }
 
