@@ -3,13 +3,18 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { rowSchedule } from './row.ts';
+import { contractionSchedule } from './contraction.ts';
 
 export interface ScheduleRule {
   readonly name: string;
   readonly applies: (kernel: Kernel, target: Target) => Schedule | undefined;
 }
 
-export const RULES: readonly ScheduleRule[] = [{ name: 'generic', applies: genericSchedule }];
+export const RULES: readonly ScheduleRule[] = [
+  { name: 'contraction', applies: contractionSchedule },
+  { name: 'generic', applies: genericSchedule },
+];
 
 export function chooseSchedule(kernel: Kernel, target: Target): Schedule {
   for (const rule of RULES) {

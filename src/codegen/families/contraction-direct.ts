@@ -15,8 +15,8 @@ import type { WgslExpr } from '../wgsl.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { along, loadAlong } from './contraction-lanes.ts';
 import type { Along } from './contraction-lanes.ts';
-import { linearDepth } from './contraction-problem.ts';
-import type { ContractionProblem } from './contraction-problem.ts';
+import { linearDepth } from '../../kernel-contraction.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
 

@@ -7,7 +7,7 @@ import { consecutive } from '../values.ts';
 import type { Values } from '../values.ts';
 import { element, ifOf } from '../wgsl-build.ts';
 import type { WgslExpr } from '../wgsl.ts';
-import type { ContractionProblem } from './contraction-problem.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
 import type { Group, Point } from './contraction-tile.ts';
 
 export interface Tile {

@@ -3,7 +3,7 @@ import type { Expr, Index } from '../../kernel.ts';
 import { add, axis, constant, sameIndex, scale, substitute } from '../../kernel-index.ts';
 import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
 import { consecutive } from '../values.ts';
-import type { ContractionProblem } from './contraction-problem.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
 
 /** An operand's values at `width` neighbouring points of an axis, the first a multiple of the width. */
 export function laneIndices(name: string, extent: number, width: number): Index[] {

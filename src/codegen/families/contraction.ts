@@ -1,7 +1,7 @@
 /**
  * Contractions: sums of products in register tiles. Linear layers, batched products, pointwise and implicit-GEMM
  * convolution and attention's products are all C[b, m, n] = sum over k of left[b, m, k] * right[b, n, k] with other
- * index maps (see contraction-problem.ts). Each thread keeps threadM x threadN results in named variables.
+ * index maps (see kernel-contraction.ts). Each thread keeps threadM x threadN results in named variables.
  * `tileK` 0 takes operands straight from memory (contraction-direct.ts), else they are staged through workgroup memory
  * (contraction-staged.ts).
  */
@@ -14,7 +14,7 @@ import { Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
 import type { KernelCode } from '../wgsl.ts';
 import { emitDirect } from './contraction-direct.ts';
-import { contractionProblem } from './contraction-problem.ts';
+import { contractionProblem } from '../../kernel-contraction.ts';
 import { emitStaged } from './contraction-staged.ts';
 
 export function generateContraction(kernel: Kernel, spaces: readonly Space[], schedule: ContractionSchedule, target: Target): KernelCode {

@@ -2,11 +2,11 @@
  * A contraction as code generation sees it: C[b, m, n] = sum over k of left[b, m, k] * right[b, n, k], with one linear
  * axis for each role, addresses flattened, and n the axis along which results lie contiguously.
  */
-import type { Axis, Expr, Index, Kernel, KernelParam } from '../../kernel.ts';
-import { axis, strideOf, substitute, unflatten, visitIndices } from '../../kernel-index.ts';
-import { substituteExpr } from '../../kernel-expr.ts';
-import { matchContraction } from '../../kernel-forms.ts';
-import { storedIndex } from '../../kernel-layout.ts';
+import type { Axis, Expr, Index, Kernel, KernelParam } from './kernel.ts';
+import { axis, strideOf, substitute, unflatten, visitIndices } from './kernel-index.ts';
+import { substituteExpr } from './kernel-expr.ts';
+import { matchContraction } from './kernel-forms.ts';
+import { storedIndex } from './kernel-layout.ts';
 
 export interface ContractionOutput {
   readonly buffer: string;
