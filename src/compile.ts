@@ -39,7 +39,9 @@ export class Sources {
 
   constructor(private readonly host: Host) {}
 
-  load(path: string): Result<File> | undefined {
+  /** A file by its path, with or without its ending. */
+  load(name: string): Result<File> | undefined {
+    const path = name.endsWith('.vit') ? name : `${name}.vit`;
     if (!this.parsed.has(path)) {
       const text = this.host.read(path);
       this.parsed.set(path, text === undefined ? undefined : parse({ path, text } satisfies Source));
