@@ -96,7 +96,7 @@ export function indexJs(facts: ModuleFacts): string {
       out.writeLine(`return detectBoxes(outputs[${JSON.stringify(boxes.output)}], outputs[${JSON.stringify(boxes.scores)}], { ${format.join(', ')} }, threshold);`);
     });
   }
-  return out.toString();
+  return `${out.toString().trimEnd()}\n`;
 }
 
 function inputDoc(input: GraphInput, port: Port): string[] {
@@ -162,5 +162,5 @@ export function indexDts(facts: ModuleFacts): string {
   if (classified(facts).length > 0) out.writeLine("export { classify } from './runtime/classify.js';");
   out.writeLine("export { VitcError } from './runtime/errors.js';");
   out.writeLine('export type { LoadOptions, Model };');
-  return out.toString();
+  return `${out.toString().trimEnd()}\n`;
 }
