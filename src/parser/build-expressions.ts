@@ -235,7 +235,7 @@ export class ExpressionBuilder {
     const span = this.tokenSpan(token);
     const value = CONFIG_TYPES.find((type) => type === token.image);
     if (value) return { value, span };
-    const near = suggest(token.image, CONFIG_TYPES) ?? TYPE_WORDS[token.image];
+    const near = nearest(token.image, CONFIG_TYPES, TYPE_WORDS);
     this.report(error('E0121', `there is no type \`${token.image}\``, span, {
       notes: [`the types are ${CONFIG_TYPES.join(', ')}`],
       help: near ? `did you mean \`${near}\`?` : undefined,
@@ -266,7 +266,7 @@ export class ExpressionBuilder {
     const span = this.tokenSpan(token);
     const value = DTYPES.find((type) => type === token.image);
     if (value) return { value, span };
-    const near = suggest(token.image, DTYPES) ?? DTYPE_WORDS[token.image];
+    const near = nearest(token.image, DTYPES, DTYPE_WORDS);
     this.report(error('E0121', `there is no dtype \`${token.image}\``, span, {
       notes: ['a tensor holds f32, i32 or bool; half precision is chosen when compiling, by `--dtype f16`'],
       help: near ? `did you mean \`${near}\`?` : undefined,
@@ -305,6 +305,12 @@ export class ExpressionBuilder {
   }
 }
 
+function nearest(word: string, own: readonly string[], others: Readonly<Record<string, string>>): string | undefined {
+  const near = others[word] ?? suggest(word, [...own, ...Object.keys(others)]);
+  return near && (others[near] ?? near);
+}
+
+/** What other languages call these types. */
 const TYPE_WORDS: Readonly<Record<string, string>> = {
   integer: 'int', i32: 'int', float: 'number', f32: 'number', double: 'number', boolean: 'bool', str: 'string', array: 'list', tuple: 'list', fn: 'function', layer: 'block', module: 'block',
 };

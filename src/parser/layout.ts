@@ -21,6 +21,12 @@ export function infoOf(token: IToken): TokenInfo {
   return token.payload as TokenInfo;
 }
 
+/** A brace and the one that closes it, whose line is not indented as the opening one's is. */
+export interface Misaligned {
+  readonly open: IToken;
+  readonly close: IToken;
+}
+
 interface Frame {
   readonly opener?: IToken;
   /** Inside `x[...]` a colon is a slice's, never a label's. */
@@ -37,7 +43,8 @@ const CLOSES = new Map<TokenType, TokenType>([
 const OPENS = new Set(CLOSES.values());
 
 /** Fills every token's payload. Brackets that do not match are forgiven here; the parser reports them. */
-export function layOut(text: string, tokens: readonly IToken[]): void {
+export function layOut(text: string, tokens: readonly IToken[]): Misaligned[] {
+  const misaligned: Misaligned[] = [];
   const stack: Frame[] = [{ subscript: false }];
   /** Open `(` and `[` since each open `{`, so that a stray closing bracket is seen without a search. */
   const counts: Map<TokenType, number>[] = [new Map()];
@@ -69,7 +76,9 @@ export function layOut(text: string, tokens: readonly IToken[]): void {
     const opener = stack[stack.length - 1].opener;
     const opening = CLOSES.get(type);
     if (opening === t.LCurly ? counts.length > 1 : opening && (counts[counts.length - 1].get(opening) ?? 0) > 0) {
-      while (pop().opener!.tokenType !== opening);
+      let { opener: open } = pop();
+      while (open!.tokenType !== opening) open = pop().opener;
+      if (opening === t.LCurly && startsLine && indent !== infoOf(open!).indent) misaligned.push({ open: open!, close: token });
     }
     const frame = stack[stack.length - 1];
     const info: TokenInfo = { index, depth: stack.length - 1, opener, startsLine, indent, isLabel: false };
@@ -93,6 +102,7 @@ export function layOut(text: string, tokens: readonly IToken[]): void {
     beforePrevious = previous;
     previous = token;
   }
+  return misaligned;
 }
 
 /** Whether a `[` after this token takes a subscript rather than begins a list. */

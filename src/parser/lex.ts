@@ -6,9 +6,10 @@ import { error } from '../diagnostics.ts';
 import type { Code } from '../codes.ts';
 import type { Source, Span } from '../source.ts';
 import { layOut } from './layout.ts';
+import type { Misaligned } from './layout.ts';
 import { COMMENT_GROUP, FOREIGN, TOKENS } from './tokens.ts';
 
-const lexer = new Lexer(TOKENS, { positionTracking: 'onlyOffset', ensureOptimizations: true });
+const lexer = new Lexer(TOKENS, { positionTracking: 'full', ensureOptimizations: true });
 
 export interface Lexed {
   readonly source: Source;
@@ -16,11 +17,12 @@ export interface Lexed {
   /** `//` comments of every kind, in order. */
   readonly comments: readonly IToken[];
   readonly diagnostics: readonly Diagnostic[];
+  readonly misaligned: readonly Misaligned[];
 }
 
 export function lex(source: Source): Lexed {
   const { tokens, groups, errors } = lexer.tokenize(source.text);
-  layOut(source.text, tokens);
+  const misaligned = layOut(source.text, tokens);
   const at = (start: number, length: number): Span => ({ source, start, end: start + length });
   const diagnostics = [
     ...errors.map((e) => unexpected(source, at(e.offset, e.length))),
@@ -30,7 +32,7 @@ export function lex(source: Source): Lexed {
     }),
   ];
   const comments = groups[COMMENT_GROUP].filter((c) => c.image.startsWith('//'));
-  return { source, tokens, comments, diagnostics };
+  return { source, tokens, comments, diagnostics, misaligned };
 }
 
 export function spanOf(source: Source, token: IToken): Span {
@@ -60,6 +62,8 @@ const FOREIGN_MESSAGES = new Map<TokenType, (image: string) => Found>([
   })],
   [FOREIGN.doubleAnd, () => operator('&&', 'write `and`')],
   [FOREIGN.doubleOr, () => operator('||', 'write `or`')],
+  [FOREIGN.binary, (image) => operator(image, image === '^' ? 'a power is written `**`' : `write \`${image === '&' ? 'and' : 'or'}\``)],
+  [FOREIGN.tilde, () => operator('~', 'write `not`')],
   [FOREIGN.bang, () => operator('!', 'write `not`')],
   [FOREIGN.walrus, () => operator(':=', 'a name is given its value by `=`')],
   [FOREIGN.update, (image) => operator(image, `write the sum out: \`x = x ${image.slice(0, -1)} ...\``)],
@@ -74,6 +78,7 @@ function operator(image: string, help: string): Found {
 }
 
 function numberHelp(image: string): string {
+  if (image.endsWith('.')) return `write \`${image}0\` or \`${image.slice(0, -1)}\``;
   if (image.startsWith('.')) return `write \`0${image}\``;
   if (/^\d+(_\d+)+$/.test(image)) return `write \`${image.replaceAll('_', '')}\``;
   if (/^0x[0-9a-f]+$/i.test(image)) return `numbers are decimal: write \`${parseInt(image, 16)}\``;
@@ -89,7 +94,6 @@ const MEANT: Readonly<Record<string, string>> = {
   '×': 'multiplication is written `*`', '·': 'multiplication is written `*`', '÷': 'division is written `/`',
   '−': 'minus is written `-`', '–': 'minus is written `-`', '—': 'minus is written `-`',
   '≤': 'write `<=`', '≥': 'write `>=`', '≠': 'write `!=`', '→': 'write `->`', '⇒': 'write `=>`', '…': 'write `...`',
-  '^': 'a power is written `**`', '&': 'write `and`', '|': 'write `or`', '~': 'write `not`',
   '?': 'a choice is written `if c then a else b`', '\\': 'a statement goes on over line ends by itself', '$': 'names are made of letters, digits and `_`',
   '\u00a0': 'this is a no-break space: write a plain one', '\u3000': 'this is a wide space: write a plain one',
   '\u200b': 'delete this invisible character',

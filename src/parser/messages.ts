@@ -9,12 +9,13 @@ import type { Source, Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import { infoOf } from './layout.ts';
 import { spanOf } from './lex.ts';
+import type { Lexed } from './lex.ts';
 import { MAX_NESTING } from './recovering-parser.ts';
 import type { Problem } from './recovering-parser.ts';
 import * as t from './tokens.ts';
 
-export function describe(source: Source, problem: Problem): Diagnostic {
-  return new Describer(source, problem).describe();
+export function describe(lexed: Lexed, problem: Problem): Diagnostic {
+  return new Describer(lexed, problem).describe();
 }
 
 export function keywordAsName(name: Name): Diagnostic {
@@ -27,11 +28,13 @@ const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}'
 class Describer {
   private readonly token: IToken;
   private readonly rule: string;
+  private readonly source: Source;
 
   constructor(
-    private readonly source: Source,
+    private readonly lexed: Lexed,
     private readonly problem: Problem,
   ) {
+    this.source = lexed.source;
     this.token = problem.token;
     this.rule = problem.rules[problem.rules.length - 1] ?? '';
   }
@@ -82,7 +85,15 @@ class Describer {
 
   private unclosed(open: IToken): Diagnostic {
     const close = CLOSING[open.image];
-    return this.error('E0106', `this \`${open.image}\` is never closed`, { help: `write the \`${close}\` where it ends` }, spanOf(this.source, open));
+    // A brace inside whose closing one stands at another indentation is likelier the one that lacks its own.
+    const inner = open.image === '{' ? this.lexed.misaligned.findLast((m) => m.open.startOffset > open.startOffset) : undefined;
+    const labels: Label[] = inner
+      ? [
+          { span: spanOf(this.source, inner.open), message: 'perhaps this one lacks it' },
+          { span: spanOf(this.source, inner.close), message: 'since this one, indented otherwise, closes it' },
+        ]
+      : [];
+    return this.error('E0106', `this \`${open.image}\` is never closed`, { labels, help: `write the \`${close}\` where it ends` }, spanOf(this.source, open));
   }
 
   private stray(): Diagnostic {
@@ -95,6 +106,10 @@ class Describer {
     if (!inBody && t.STATEMENT_KEYWORDS.some((word) => word === token.image)) {
       const home = ['input', 'output', 'weights'].includes(token.image) ? 'a model' : 'a model, block or function';
       return this.error('E0113', `\`${token.image}\` stands in the body of ${home}`, { help: 'put it between the braces of one' });
+    }
+    const { previous } = this.problem;
+    if (token.image === ':' && previous && tokenMatcher(previous, t.AnyName)) {
+      return this.error('E0115', 'a call has one label', { help: 'put the inner call in parentheses: `outer: (inner: Block()(x))`' });
     }
     if (token.tokenType === t.Else) return this.error('E0105', 'this `else` has no `if` before it', { help: '`else` follows the closing brace of an `if`' });
     if (inBody) return this.error('E0105', `a statement does not begin with ${this.found}`, { help: STATEMENT_FORMS });
@@ -129,8 +144,11 @@ class Describer {
     if (expected === 'Identifier' && tokenMatcher(this.token, t.AnyName)) {
       return keywordAsName({ text: this.token.image, span: this.place });
     }
-    const what = this.expectation();
-    return this.error('E0105', `expected ${what}, found ${this.found}`, this.hint());
+    const { previous } = this.problem;
+    if (previous && !this.atEnd && !tokenMatcher(previous, EOF) && infoOf(this.token).startsLine) {
+      return this.error('E0105', `expected ${this.expectation()} after ${show(previous)}`, this.hint(), this.after(previous));
+    }
+    return this.error('E0105', `expected ${this.expectation()}, found ${this.found}`, this.hint());
   }
 
   /** A line that begins with a name and is no assignment. */
@@ -143,15 +161,18 @@ class Describer {
       return this.error('E0119', `\`${word}\` labels a call whose result goes nowhere`, { help: `give the result a name: \`x = ${word}: ...\`; a weight is declared by \`param ${word}: [...]\`` }, place);
     }
     if (['(', '.', '['].includes(this.token.image)) {
-      return this.error('E0119', 'the value of this expression goes nowhere', { help: 'give it a name by `x = ...`, or `return` it' }, place);
+      const parts = this.token.image === '[' ? '; parts of a value are not assigned to' : '';
+      return this.error('E0119', 'the value of this expression goes nowhere', { help: `give it a name by \`x = ...\`, or \`return\` it${parts}` }, place);
     }
     if (tokenMatcher(this.token, t.BinaryOperator) && !infoOf(this.token).startsLine) {
       const help = this.token.image === '==' ? '`==` compares; a name is given its value by `=`' : 'give the expression a name by `x = ...`, or `return` it';
       return this.error('E0119', 'this expression stands where a statement is expected', { help }, place);
     }
     const keyword = suggest(word, t.STATEMENT_KEYWORDS) ?? FOREIGN_STATEMENTS[word];
-    if (keyword && !infoOf(this.token).startsLine) {
-      return this.error('E0110', `no statement begins with \`${word}\``, { help: `did you mean \`${keyword}\`?` }, place);
+    const alone = this.atEnd || infoOf(this.token).startsLine || this.token.image === '}';
+    if (keyword && !alone) return this.error('E0110', `no statement begins with \`${word}\``, { help: `did you mean \`${keyword}\`?` }, place);
+    if (alone && this.problem.previous === first) {
+      return this.error('E0119', `\`${word}\` stands alone`, { help: `give it a value by \`${word} = ...\`, or \`return\` it` }, place);
     }
     return undefined;
   }
@@ -161,6 +182,10 @@ class Describer {
     const labels: Label[] = open ? [{ span: spanOf(this.source, open), message: 'opened here' }] : [];
     const { previous } = this.problem;
     if (this.atEnd && open) return this.unclosed(open);
+    if (previous && (previous === open || previous.image === ',')) {
+      const what = ENTRIES[this.rule] ?? 'an expression';
+      return this.error('E0116', `expected ${what}, found ${this.found}`, { labels });
+    }
     if (open && previous && infoOf(this.token)?.startsLine) {
       return this.error('E0106', `expected \`${close}\` or \`,\` before the line ends`, { labels, help: `close the \`${open.image}\`, or go on with a comma` }, this.after(previous));
     }
@@ -220,6 +245,9 @@ function listOf(words: readonly string[]): string {
   return `${words.slice(0, -1).map((w) => `\`${w}\``).join(', ')} and \`${words[words.length - 1]}\``;
 }
 
+/** What the lists of a rule hold. */
+const ENTRIES: Readonly<Record<string, string>> = { args: 'an argument', configParams: 'a parameter', tensorParams: 'a tensor', importItem: 'a name', tensorType: 'a dimension' };
+
 const STATEMENT_FORMS = 'a statement is `x = ...`, or begins with `param`, `input`, `output`, `for`, `if`, `return`, `assert` or `weights`';
 
 const NAMES: Readonly<Record<string, string>> = { AnyName: 'a name', Numeral: 'a number', BinaryOperator: 'an operator', LabelWord: 'a name' };
@@ -245,12 +273,13 @@ const EXPECTATIONS: Readonly<Record<string, string>> = {
   'tensorType.LSquare': 'a shape such as `[B, N, D]`',
   'member.AnyName': 'a name after `.`',
   'conditional.Then': '`then`',
-  'conditional.Else': '`else`: both values of a choice are given',
 };
 
 const HINTS: Readonly<Record<string, string>> = {
   'tensorParams.LParen': 'a block has two lists: configuration, then tensors, as in `block Scale(by = 1)(x) { ... }`',
   'conditional.Then': 'a choice between values is `if c then a else b`',
+  'conditional.Else': 'a choice gives both values: `if c then a else b`',
+  configType: 'a default is given by `=`',
   'importItem.LCurly': 'names stand in braces: `import { Linear } from "std/layers"`',
   'importItem.From': 'write `import { A, B } from "path"`',
   'forStatement.In': 'write `for i in 0..n { ... }`',

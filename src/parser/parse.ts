@@ -42,7 +42,12 @@ export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexe
     const place = { ...whole, end: 0 };
     return { result: { value: { kind: 'file', span: whole, items: [] }, diagnostics: [error('E0108', 'the stack is too small to read this file', place)] } };
   }
-  for (const problem of parser.problems) report(describe(source, problem));
+  // What follows an unknown character on its line is not worth telling.
+  const spoilt = new Set(lexed.diagnostics.filter((d) => d.code === 'E0101').map((d) => lineOf(d.primary!)));
+  for (const problem of parser.problems) {
+    const diagnostic = describe(lexed, problem);
+    if (!spoilt.has(lineOf(diagnostic.primary!))) report(diagnostic);
+  }
   const docs = new Docs(lexed);
   const value = new Builder(source, report, docs, parser.failed).file(tree);
   // A declaration that could not be read takes no documentation; that is no finding of its own.
@@ -56,6 +61,10 @@ export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexe
     }
   }
   return { result: { value, diagnostics: keep(diagnostics) }, lexed };
+}
+
+function lineOf(span: Span): number {
+  return positionOf(span.source, span.start).line;
 }
 
 /** Undefined where the caller left less stack than the deepest nesting needs. */
@@ -76,7 +85,7 @@ function keep(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const kept = sorted.filter((d, i) => i === 0 || d.primary!.start !== sorted[i - 1].primary!.start);
   if (kept.length <= MAX_DIAGNOSTICS) return kept;
   const next = kept[MAX_DIAGNOSTICS].primary!;
-  const line = positionOf(next.source, next.start).line;
+  const line = lineOf(next);
   const rest = kept.length - MAX_DIAGNOSTICS;
   return [
     ...kept.slice(0, MAX_DIAGNOSTICS),

@@ -30,11 +30,9 @@ export type Piece = { readonly operand: Expr } | { readonly token: IToken; reado
 
 /** What a token stands for, where it is another language's spelling. */
 function operatorOf(token: IToken): string {
-  if (token.tokenType === t.FOREIGN.doubleAnd) return 'and';
-  if (token.tokenType === t.FOREIGN.doubleOr) return 'or';
-  if (token.tokenType === t.FOREIGN.bang) return 'not';
-  return token.image;
+  return OTHER_SPELLINGS[token.image] ?? token.image;
 }
+const OTHER_SPELLINGS: Readonly<Record<string, string>> = { '&&': 'and', '&': 'and', '||': 'or', '|': 'or', '!': 'not', '~': 'not', '^': '**' };
 
 /** The tree of a run of pieces, which the grammar lets only alternate as they should. */
 export function group(source: Source, pieces: readonly Piece[], report: (d: Diagnostic) => void): Expr {

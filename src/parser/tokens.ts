@@ -89,7 +89,7 @@ export const From = word('from', [Identifier]);
 export const As = word('as', [Identifier]);
 export const Ignore = word('ignore', [Identifier]);
 
-const MalformedNumber = createToken({ name: 'MalformedNumber', pattern: /\d[A-Za-z0-9_]*(?:\.\d[A-Za-z0-9_]*)?|\.\d+(?:[eE][+-]?\d+)?/, categories: [Numeral] });
+const MalformedNumber = createToken({ name: 'MalformedNumber', pattern: /\d[A-Za-z0-9_]*(?:\.\d[A-Za-z0-9_]*|\.(?![.A-Za-z_]))?|\.\d+(?:[eE][+-]?\d+)?/, categories: [Numeral] });
 export const NumberLiteral = createToken({ name: 'NumberLiteral', pattern: /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/, longer_alt: MalformedNumber, categories: [Numeral] });
 export const StringLiteral = createToken({ name: 'StringLiteral', pattern: /"[^"\\\n\r]*(?:\\[^\n\r][^"\\\n\r]*)*"/, label: 'a string' });
 
@@ -148,6 +148,8 @@ export const FOREIGN = {
   doubleAnd: foreign('DoubleAnd', '&&', [And, BinaryOperator]),
   doubleOr: foreign('DoubleOr', '||', [Or, BinaryOperator]),
   bang: foreign('Bang', '!', [Not, PrefixOperator]),
+  binary: foreign('OtherBinary', /[\^&|]/, [BinaryOperator]),
+  tilde: foreign('Tilde', '~', [PrefixOperator]),
   walrus: foreign('ColonEquals', ':=', [Equals]),
   update: foreign('UpdateEquals', /(?:\*\*|[-+*/%])=/, [Equals]),
   hash: foreign('HashComment', /#[^\n\r]*/, [], { group: COMMENT_GROUP }),
@@ -159,7 +161,7 @@ export const TOKENS: TokenType[] = [
   Blank, Comment, FOREIGN.blockComment, FOREIGN.hash,
   ...Object.values(keywordTokens), From, As, Ignore, Identifier,
   NumberLiteral, FOREIGN.number, StringLiteral, FOREIGN.unterminated, FOREIGN.singleQuoted,
-  FOREIGN.walrus, FOREIGN.update, FOREIGN.doubleAnd, FOREIGN.doubleOr,
+  FOREIGN.walrus, FOREIGN.update, FOREIGN.doubleAnd, FOREIGN.doubleOr, FOREIGN.binary, FOREIGN.tilde,
   Arrow, FatArrow, Ellipsis, Range, Dot, Comma, Colon, Semicolon, At,
   LParen, RParen, LSquare, RSquare, LCurly, RCurly,
   ...operators, FOREIGN.bang, Equals, Minus,
