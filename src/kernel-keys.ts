@@ -77,5 +77,6 @@ export function exprKey(expr: Expr): string {
 
 function constKey(value: number, dtype: string): string {
   if (dtype === 'bool') return value ? 'true' : 'false';
-  return dtype === 'i32' ? `${formatNumber(value)}i` : formatNumber(value) + (Number.isInteger(value) ? '.0' : '');
+  const text = formatNumber(value);
+  return dtype === 'i32' ? `${text}i` : /^-?\d+$/.test(text) ? `${text}.0` : text;
 }

@@ -1,43 +1,236 @@
-import type { Graph, Node, NodeId } from '../graph.ts';
-import type { Box } from './draft.ts';
+/**
+ * Fusion: which nodes are stored. Everything else is computed inside of the kernels of stored nodes.
+ *
+ * In order:
+ * 1. Outputs are stored.
+ * 2. Each reduction, contraction, convolution, pooling takes in what follows it, as long as all its values end there and
+ *    the kernel keeps a form that runs well: activations, bias, residual, scale; whole softmaxes and norms.
+ * 3. Of the rest, a value that many kernels compute is stored where that is cheaper (cost.ts), and so is a concat that
+ *    a contraction reads.
+ * 4. Kernels of concats are cut into pieces where pieces can be written by what makes them, or read too many buffers.
+ */
+import type { Graph, NodeId } from '../graph.ts';
+import { sizeOf } from '../graph.ts';
+import type { Kernel } from '../kernel.ts';
+import { classify, matchRow } from '../kernel-forms.ts';
+import { opDef } from '../ops.ts';
+import { ranksOf } from './body.ts';
+import { Costs, isHeavy, isReduction, timesUsed } from './cost.ts';
+import { draftNode, type Box, type DraftedKernel } from './draft.ts';
+import { Finisher } from './finish.ts';
+import { between, EXIT, flowOf, isBound, type Flow } from './flow.ts';
 import type { LowerOptions } from './lower.ts';
 
-/** One stored node: its kernel reads what `stored` says and computes the rest. */
+/** One stored node. */
 export interface Step {
   readonly node: NodeId;
+  /** A call for each part of the node's domain; one for all of it where `box` is absent. */
+  readonly pieces: readonly Piece[];
+}
+
+export interface Piece {
+  readonly box?: Box;
+  /** What the kernel reads; it computes everything else. */
   readonly stored: (id: NodeId) => boolean;
-  /** Computed by one call for each of these parts of its domain, rather than by one. */
-  readonly boxes?: readonly Box[];
 }
 
-/** The nodes that are stored, in an order in which they can be computed. */
-export function chooseStored(graph: Graph, options: LowerOptions): Step[] {
-  const live = liveNodes(graph);
-  const stored = options.fuse ? everyOperation(graph) : everyOperation(graph);
+/** The stored nodes, in an order in which they can be computed. */
+export function chooseSteps(graph: Graph, { fuse, target }: LowerOptions): Step[] {
+  const flow = flowOf(graph);
+  const buffers = target.limits.maxStorageBuffersPerShaderStage;
+  const stored = fuse ? new Fusion(flow, buffers).run() : everyOperation(flow);
   const isStored = (id: NodeId): boolean => stored.has(id);
-  return graph.nodes.filter((n) => live.has(n.id) && stored.has(n.id) && !isBound(n)).map((n) => ({ node: n.id, stored: isStored }));
+  const nodes = graph.nodes.filter((n) => flow.live.has(n.id) && isStored(n.id) && !isBound(n));
+  return nodes.map(({ id }) => ({ node: id, pieces: [{ stored: isStored }] }));
 }
 
-function everyOperation(graph: Graph): Set<NodeId> {
+/** Every operation its own kernel; reshape and broadcast are views. */
+function everyOperation({ graph, outputs }: Flow): Set<NodeId> {
   const views = new Set(['constant', 'iota', 'reshape', 'broadcast']);
-  const outputs = new Set(graph.outputs.map((o) => o.node));
   return new Set(graph.nodes.filter((n) => !views.has(n.op) || outputs.has(n.id)).map((n) => n.id));
 }
 
-/** Whether the node's values come from outside. */
-export function isBound(node: Node): boolean {
-  return node.op === 'input' || node.op === 'param';
+/** Rows so few and so long that one workgroup a row would leave the device idle are not fused. */
+const FEW_ROWS = 16;
+const LONG_ROW = 8192;
+
+class Fusion {
+  readonly #graph: Graph;
+  readonly #stored = new Set<NodeId>();
+  /** Heavy nodes whose kernel has been chosen. */
+  readonly #decided = new Set<NodeId>();
+  /** Nodes that live inside of a chosen kernel and nowhere else. */
+  readonly #inside = new Set<NodeId>();
+  readonly #finisher: Finisher;
+
+  constructor(
+    private readonly flow: Flow,
+    private readonly maxBuffers: number,
+  ) {
+    this.#graph = flow.graph;
+    this.#finisher = new Finisher((name) => {
+      const id = Number(/\d+$/.exec(name)![0]);
+      const { shape, dtype } = this.#graph.nodes[id];
+      return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
+    });
+  }
+
+  run(): Set<NodeId> {
+    for (const node of this.#graph.nodes) if (isBound(node)) this.#stored.add(node.id);
+    for (const id of this.flow.outputs) if (!isBound(this.#graph.nodes[id])) this.#stored.add(id);
+    for (const node of this.#graph.nodes) if (this.flow.live.has(node.id) && isHeavy(node)) this.#grow(node.id, new Set());
+    this.#storeShared();
+    return this.#stored;
+  }
+
+  /** Chooses the stored node of a heavy one's kernel: the farthest that its form allows. `taken` belongs to a kernel being chosen. */
+  #grow(heavy: NodeId, taken: ReadonlySet<NodeId>): void {
+    if (this.#decided.has(heavy)) return;
+    this.#decided.add(heavy);
+    let root = heavy;
+    let inside = new Set<NodeId>();
+    const passed = new Set<NodeId>();
+    for (let at = heavy; !this.flow.outputs.has(at) && this.#graph.nodes[heavy].op !== 'argsort'; ) {
+      const next = this.flow.postDominator[at];
+      if (next === EXIT || taken.has(next)) break;
+      const region = between(this.flow, at, next);
+      if ([...region].some((id) => !this.#mayJoin(id) || (id !== next && this.flow.outputs.has(id)))) break;
+      passed.add(at);
+      for (const id of region) if (id !== next) passed.add(id);
+      const draft = this.#joined(next, new Set([...passed, next]));
+      if (!draft) break;
+      at = next;
+      if (!expands(this.#graph, next)) {
+        root = next;
+        inside = new Set([...draft.computed].filter((id) => passed.has(id) || isHeavy(this.#graph.nodes[id])));
+      }
+    }
+    this.#stored.add(root);
+    for (const id of inside) {
+      if (id !== root) this.#inside.add(id);
+      if (isHeavy(this.#graph.nodes[id])) this.#decided.add(id);
+    }
+  }
+
+  /** Operations that may follow a reduction in its kernel. */
+  #mayJoin(id: NodeId): boolean {
+    const node = this.#graph.nodes[id];
+    const group = opDef(node.op).class;
+    return group === 'elementwise' || group === 'movement' || isReduction(node);
+  }
+
+  /**
+   * The kernel that computes `root` with the heavy nodes of `own` inside, where it has a form that runs well. Other
+   * reductions that end in it are taken in too, if that works; all others are chosen first.
+   */
+  #joined(root: NodeId, own: ReadonlySet<NodeId>): DraftedKernel | undefined {
+    const others = this.#undecided(root, own);
+    const closed = others.filter((id) => isReduction(this.#graph.nodes[id]) && this.#endsIn(id, root));
+    const fits = (inlined: ReadonlySet<NodeId>): DraftedKernel | undefined => {
+      const draft = draftNode(this.#graph, (id) => this.#stored.has(id) && !own.has(id), root);
+      return this.#runsWell(draft, inlined) ? draft : undefined;
+    };
+    if (closed.length === others.length) {
+      const draft = fits(new Set([...own, ...closed]));
+      if (draft) return draft;
+      if (closed.length === 0) return undefined;
+    }
+    for (const id of others) this.#grow(id, own);
+    return fits(own);
+  }
+
+  /** Heavy nodes without a kernel yet that `root` would compute, apart from its own. */
+  #undecided(root: NodeId, own: ReadonlySet<NodeId>): NodeId[] {
+    const found = new Set<NodeId>();
+    const seen = new Set<NodeId>();
+    const visit = [...this.#graph.nodes[root].args];
+    while (visit.length > 0) {
+      const id = visit.pop()!;
+      if (seen.has(id) || this.#stored.has(id)) continue;
+      seen.add(id);
+      if (isHeavy(this.#graph.nodes[id]) && !own.has(id) && !this.#decided.has(id)) found.add(id);
+      visit.push(...this.#graph.nodes[id].args);
+    }
+    return [...found].sort((a, b) => a - b);
+  }
+
+  /** Whether all values of a node end in `root`. */
+  #endsIn(id: NodeId, root: NodeId): boolean {
+    let at = id;
+    while (at < root) at = this.flow.postDominator[at];
+    return at === root;
+  }
+
+  #runsWell(draft: DraftedKernel, inlined: ReadonlySet<NodeId>): boolean {
+    const heavy = [...draft.computed].filter((id) => isHeavy(this.#graph.nodes[id]));
+    if (heavy.some((id) => !inlined.has(id))) return false;
+    if (heavy.length > 1 && heavy.some((id) => !isReduction(this.#graph.nodes[id]))) return false;
+    const { kernel } = this.#finisher.finish(draft);
+    if (kernel.params.length > this.maxBuffers) return false;
+    const form = classify(kernel);
+    return form === 'reduce' || (form === 'row' && !hasFewLongRows(kernel));
+  }
+
+  /** Stores values that would be computed too often. */
+  #storeShared(): void {
+    const { users, live } = this.flow;
+    const kernels = this.#kernelsUsing();
+    const times = new Array<number>(this.#graph.nodes.length).fill(0);
+    for (let id = this.#graph.nodes.length - 1; id >= 0; id--) {
+      for (const user of users[id]) {
+        const own = timesUsed(this.flow, this.#graph.nodes[user], id);
+        times[id] += this.#stored.has(user) || isHeavy(this.#graph.nodes[user]) ? own : times[user] * own;
+      }
+    }
+    const costs = new Costs(this.flow, (id) => this.#stored.has(id));
+    for (const { id, op } of this.#graph.nodes) {
+      if (!live.has(id) || this.#stored.has(id) || this.#inside.has(id) || op === 'constant' || op === 'iota') continue;
+      // Of values that serve the same kernels only the last is worth storing.
+      if (users[id].every((u) => !this.#stored.has(u) && !isHeavy(this.#graph.nodes[u]) && kernels[u].size === kernels[id].size)) continue;
+      if (this.#feedsLoop(id) && this.#joins(id)) this.#stored.add(id);
+      else if (costs.worthStoring(id, times[id])) this.#stored.add(id);
+    }
+  }
+
+  /** For each node the stored nodes whose kernels compute it. */
+  #kernelsUsing(): ReadonlySet<NodeId>[] {
+    const kernels: Set<NodeId>[] = this.#graph.nodes.map(() => new Set());
+    for (let id = this.#graph.nodes.length - 1; id >= 0; id--) {
+      for (const user of this.flow.users[id]) {
+        if (this.#stored.has(user)) kernels[id].add(user);
+        else for (const k of kernels[user]) kernels[id].add(k);
+      }
+    }
+    return kernels;
+  }
+
+  /** Whether a contraction or window reads the node through index maps only. */
+  #feedsLoop(id: NodeId): boolean {
+    return this.flow.users[id].some((user) => {
+      const node = this.#graph.nodes[user];
+      return isHeavy(node) ? !isReduction(node) : !this.#stored.has(user) && opDef(node.op).class === 'movement' && this.#feedsLoop(user);
+    });
+  }
+
+  /** Whether the node is a concat under element-wise work. */
+  #joins(id: NodeId): boolean {
+    const { op, args } = this.#graph.nodes[id];
+    if (op === 'concat') return true;
+    return !this.#stored.has(id) && opDef(op).class === 'elementwise' && args.some((a) => !this.#stored.has(a) && this.#joins(a));
+  }
 }
 
-/** Nodes that some output needs. */
-export function liveNodes(graph: Graph): Set<NodeId> {
-  const live = new Set<NodeId>();
-  const visit = graph.outputs.map((o) => o.node);
-  while (visit.length > 0) {
-    const id = visit.pop()!;
-    if (live.has(id)) continue;
-    live.add(id);
-    visit.push(...graph.nodes[id].args);
-  }
-  return live;
+/** Whether a node has more elements than what it is made of: no place to end a kernel. */
+function expands(graph: Graph, id: NodeId): boolean {
+  const { op, args, shape } = graph.nodes[id];
+  return opDef(op).class === 'movement' && sizeOf(shape) > args.reduce((n, a) => n + sizeOf(graph.nodes[a].shape), 0);
 }
+
+function hasFewLongRows(kernel: Kernel): boolean {
+  const form = matchRow(kernel);
+  if (!form) return false;
+  const extents = (axes: readonly { readonly extent: number }[]): number => axes.reduce((n, a) => n * a.extent, 1);
+  const longest = Math.max(extents(form.row), ...form.stages.map((s) => extents(s.stage.reduce.axes)));
+  return extents(form.outer) < FEW_ROWS && longest > LONG_ROW;
+}
+

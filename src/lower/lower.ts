@@ -7,7 +7,7 @@ import type { Target } from '../targets.ts';
 import { bufferOf, ranksOf } from './body.ts';
 import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
-import { chooseStored, type Step } from './fuse.ts';
+import { chooseSteps, type Step } from './fuse.ts';
 
 export interface LowerOptions {
   /**
@@ -23,7 +23,7 @@ export interface LowerOptions {
 /** The program that computes the graph's outputs. Parameters that nothing reads have no buffer. */
 export function lower(graph: Graph, options: LowerOptions): Program {
   const lowering = new Lowering(graph, options);
-  for (const step of chooseStored(graph, options)) lowering.step(step);
+  for (const step of chooseSteps(graph, options)) lowering.step(step);
   lowering.copyOutputs();
   return lowering.program();
 }
@@ -47,11 +47,9 @@ class Lowering {
     for (const { node } of graph.inputs) this.#buffer(bufferOf(node));
   }
 
-  step({ node, stored, boxes }: Step): void {
-    const { op } = this.graph.nodes[node];
-    if (op === 'argsort') this.#call(draftRanks(this.graph, stored, node), node);
-    if (boxes) for (const box of boxes) this.#call(draftNode(this.graph, stored, node, box), node);
-    else this.#call(draftNode(this.graph, stored, node), node);
+  step({ node, pieces }: Step): void {
+    if (this.graph.nodes[node].op === 'argsort') this.#call(draftRanks(this.graph, pieces[0].stored, node), node);
+    for (const { stored, box } of pieces) this.#call(draftNode(this.graph, stored, node, box), node);
   }
 
   /** Outputs that are inputs, parameters or already stored as another output. */
