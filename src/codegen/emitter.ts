@@ -22,6 +22,8 @@ export interface Scope {
   readonly depth: number;
   /** A branch: loads may not be moved out of it, index arithmetic may. */
   readonly guard?: Guard;
+  /** A branch that only some threads of its axes' scope enter: nothing that loads is moved out of it. */
+  readonly fence: boolean;
   /** Axes that this scope runs over, or that its threads stand for. */
   readonly axes: Axis[];
   /** Outer axes that stand for nothing in here, such as the lanes that a strided loop divides its axis among. */
@@ -31,6 +33,13 @@ export interface Scope {
   executions?: number;
   /** Executions as counted by the family, where axes of threads overlap or overhang. */
   counted?: number;
+}
+
+export interface ScopeOptions {
+  readonly guard?: Guard;
+  readonly fence?: boolean;
+  readonly axes?: readonly Axis[];
+  readonly replaces?: readonly string[];
 }
 
 export interface LoopOptions {
@@ -121,7 +130,7 @@ export class Emitter {
   }
 
   /** Runs f in a scope of its own and gives the statements that it made. */
-  nested(options: { guard?: Guard; axes?: readonly Axis[]; replaces?: readonly string[] }, f: () => void): WgslStatement[] {
+  nested(options: ScopeOptions, f: () => void): WgslStatement[] {
     const outer = this.current;
     const scope = newScope(outer, options);
     this.current = scope;
@@ -166,7 +175,7 @@ export class Emitter {
   hoisted(axes: ReadonlySet<string>, loads: boolean): Scope {
     let scope = this.current;
     const needed = Math.max(0, ...[...axes].map((name) => this.axisOf(name).scope.depth));
-    while (scope.parent && scope.depth > needed && !(loads && scope.guard)) scope = scope.parent;
+    while (scope.parent && scope.depth > needed && !(loads && scope.fence)) scope = scope.parent;
     return scope;
   }
 
@@ -300,8 +309,8 @@ export class Emitter {
   }
 }
 
-function newScope(parent: Scope | undefined, options: { guard?: Guard; axes?: readonly Axis[]; replaces?: readonly string[] }): Scope {
-  return { parent, depth: parent ? parent.depth + 1 : 0, guard: options.guard, axes: [...(options.axes ?? [])], replaces: options.replaces ?? [], statements: [], values: new Map() };
+function newScope(parent: Scope | undefined, options: ScopeOptions): Scope {
+  return { parent, depth: parent ? parent.depth + 1 : 0, guard: options.guard, fence: options.fence ?? options.guard !== undefined, axes: [...(options.axes ?? [])], replaces: options.replaces ?? [], statements: [], values: new Map() };
 }
 
 export function hasValue(atom: Atom): boolean {

@@ -3,6 +3,7 @@ import type { PlannedKernel } from '../plan.ts';
 import type { Target } from '../targets.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
+import { generateRow } from './families/row.ts';
 import type { KernelCode } from './wgsl.ts';
 
 export type { KernelCode } from './wgsl.ts';
@@ -11,7 +12,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
   switch (schedule.family) {
     case 'contraction': return generateContraction(kernel, spaces, schedule, target);
     case 'generic': return generateGeneric(kernel, spaces, schedule, target);
-    case 'row':
+    case 'row': return generateRow(kernel, spaces, schedule, target);
     case 'window':
     case 'subgroupMatrix':
     case 'attention':

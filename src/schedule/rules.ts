@@ -3,8 +3,8 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
-import { rowSchedule } from './row.ts';
 import { contractionSchedule } from './contraction.ts';
+import { rowSchedule } from './row.ts';
 
 export interface ScheduleRule {
   readonly name: string;
@@ -13,6 +13,7 @@ export interface ScheduleRule {
 
 export const RULES: readonly ScheduleRule[] = [
   { name: 'contraction', applies: contractionSchedule },
+  { name: 'row', applies: rowSchedule },
   { name: 'generic', applies: genericSchedule },
 ];
 

@@ -34,7 +34,7 @@ export function generateGeneric(kernel: Kernel, spaces: readonly Space[], schedu
   let start = 0;
   for (const part of parts) {
     const first = start;
-    const body = emitter.nested({}, () => emitPart(emitter, values, part, sub(thread, u32(first))));
+    const body = emitter.nested({ fence: true }, () => emitPart(emitter, values, part, sub(thread, u32(first))));
     // Threads of earlier parts are below `first` and wrap around: the difference alone tells whose thread this is.
     emitter.push(ifOf(less(sub(thread, u32(first)), u32(part.threads)), body));
     start += part.threads;

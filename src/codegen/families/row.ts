@@ -45,14 +45,14 @@ class RowEmitter {
     const rows = sizeOf(form.outer.map((a) => a.extent));
     if (schedule.threads === 1) {
       const { thread, workgroups } = threadNumber(emitter, rows, schedule.rows);
-      emitter.push(ifOf(less(thread, u32(rows)), emitter.nested({}, () => this.row(thread))));
+      emitter.push(ifOf(less(thread, u32(rows)), emitter.nested({ fence: true }, () => this.row(thread))));
       return emitter.finish([schedule.rows, 1, 1], workgroups);
     }
     if (rows % schedule.rows !== 0) throw new Error(`bug: ${rows} rows in workgroups of ${schedule.rows}`);
     const groups = rows / schedule.rows;
     const workgroups = foldGroups(groups, emitter.target.limits.maxComputeWorkgroupsPerDimension);
     const group = emitter.bind('group', groupNumber(emitter, workgroups));
-    const body = emitter.nested({}, () => {
+    const body = emitter.nested({ fence: true }, () => {
       const local = emitter.builtin('local_invocation_index');
       const inGroup = schedule.rows === 1 ? u32(0) : emitter.bind('slot', div(local, u32(schedule.threads)));
       const lane = schedule.rows === 1 ? local : emitter.bind('lane', mod(local, u32(schedule.threads)));
