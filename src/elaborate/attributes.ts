@@ -15,7 +15,7 @@ import type { TensorValue, Value } from './values.ts';
 /** The attributes that a place knows; outputs also keep any others for the package. */
 export const ATTRIBUTES = {
   input: ['image', 'range'],
-  output: ['labels'],
+  output: ['labels', 'name'],
   param: ['buffer', 'name'],
   preset: ['weights'],
 } as const;
@@ -145,15 +145,25 @@ function imageSpec(context: Context, attribute: Attribute, channels: number, env
   };
 }
 
-export function outputAttributes(context: Context, { attributes }: OutputDecl, tensor: TensorValue, env: Environment): { labels?: string | string[]; attributes: OutputAttribute[] } {
+export function outputAttributes(context: Context, { attributes }: OutputDecl, tensor: TensorValue, env: Environment): { labels?: string | string[]; rename?: string; attributes: OutputAttribute[] } {
   let labels: string | string[] | undefined;
+  let rename: string | undefined;
   const others: OutputAttribute[] = [];
   eachAttribute(context, attributes, 'output', (attribute) => {
     if (attribute.name.text === 'labels') labels = labelNames(context, attribute, tensor, env);
+    else if (attribute.name.text === 'name') rename = outputName(context, attribute, env);
     else others.push({ name: attribute.name.text, args: plainArguments(context, attribute, env) });
     return true;
   });
-  return { ...(labels !== undefined && { labels }), attributes: others };
+  return { ...(labels !== undefined && { labels }), ...(rename !== undefined && { rename }), attributes: others };
+}
+
+/** A name that is computed: outputs of a loop need one each. */
+function outputName(context: Context, attribute: Attribute, env: Environment): string {
+  const args = new AttributeArgs(context, attribute, ['name'], env);
+  const name = args.string('name');
+  if (!/^[A-Za-z_]\w*$/.test(name)) args.wants('name', 'letters, digits and `_`', args.required('name'));
+  return name;
 }
 
 function labelNames(context: Context, attribute: Attribute, tensor: TensorValue, env: Environment): string | string[] {

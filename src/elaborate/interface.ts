@@ -9,15 +9,14 @@ import { dtypeOf, knownShape, matchShapes } from './patterns.ts';
 import { describe, isTensor } from './values.ts';
 import type { Value } from './values.ts';
 
-function declareOnce(context: Context, kind: 'input' | 'output', statement: InputDecl | OutputDecl): void {
-  const { name } = statement;
-  const key = `${kind} ${name.text}`;
+function declareOnce(context: Context, kind: 'input' | 'output', { name }: InputDecl | OutputDecl, as = name.text): void {
+  const key = `${kind} ${as}`;
   const before = context.declared.get(key);
   if (before) {
     const loop = before.start === name.span.start && before.source === name.span.source;
-    context.fail('E0605', `the ${kind} \`${name.text}\` is declared twice`, name.span, {
+    context.fail('E0605', `the ${kind} \`${as}\` is declared twice`, name.span, {
       labels: loop ? [] : [{ span: before, message: 'first here' }],
-      help: loop ? `declare it once, outside of the loop` : 'rename one',
+      help: !loop ? 'rename one' : kind === 'input' ? 'declare it once, outside of the loop' : `give each turn's its own name: \`@name("${name.text}" + str(i))\``,
     });
   }
   context.declared.set(key, name.span);
@@ -37,12 +36,12 @@ export function declareInput(context: Context, statement: InputDecl, env: Enviro
 
 export function declareOutput(context: Context, statement: OutputDecl, env: Environment): undefined {
   const { name, type, doc } = statement;
-  declareOnce(context, 'output', statement);
   let value: Value = evaluate(context, statement.value, env);
   if (!isTensor(value)) context.fail('E0610', `the output \`${name.text}\` is ${describe(value)}; outputs are tensors`, statement.value.span);
   if (type) [value] = matchShapes(context, [{ name: `\`${name.text}\``, type, value, span: statement.value.span }], env.copy(), 'E0412');
-  const { labels, attributes } = outputAttributes(context, statement, value, env);
-  const output: GraphOutput = { name: name.text, node: value.id, ...(doc !== undefined && { doc }), ...(labels !== undefined && { labels }), attributes };
+  const { labels, rename, attributes } = outputAttributes(context, statement, value, env);
+  declareOnce(context, 'output', statement, rename);
+  const output: GraphOutput = { name: rename ?? name.text, node: value.id, ...(doc !== undefined && { doc }), ...(labels !== undefined && { labels }), attributes };
   context.outputs.push(output);
   env.assign(name.text, { value, span: name.span });
 }
