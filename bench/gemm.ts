@@ -1,0 +1,212 @@
+/**
+ * Measures contraction schedules on the device at hand: TFLOP/s by GPU timestamps, many dispatches a submit, the clock
+ * kept warm. Bundle it to one file for a machine without the sources' dependencies:
+ *
+ *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file .gpu/gemm.mjs
+ *     node .gpu/gemm.mjs [--shapes M,N,K[,batch]:nt|nn ...] [--schedules NAME ...] [--seconds 0.2] [--json]
+ *
+ * `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the columns.
+ */
+import { generateContraction } from '../src/codegen/families/contraction.ts';
+import { printModule } from '../src/codegen/wgsl-print.ts';
+import { targetOf } from '../src/cli/devices.ts';
+import { axis } from '../src/kernel-index.ts';
+import { binary, load, stageAt } from '../src/kernel-expr.ts';
+import type { Axis, Kernel } from '../src/kernel.ts';
+import { contractionSchedule } from '../src/schedule/contraction.ts';
+import type { ContractionSchedule } from '../src/schedule.ts';
+import type { Target } from '../src/targets.ts';
+
+interface Shape { readonly M: number; readonly N: number; readonly K: number; readonly batch: number; readonly order: 'nt' | 'nn' }
+
+const DEFAULT_SHAPES = ['4096,4096,4096:nn', '4096,4096,4096:nt', '12608,768,768:nt', '12608,3072,768:nn', '12608,768,3072:nt', '197,768,768:nt', '197,3072,768:nn', '197,768,3072:nt', '197,192,192:nt', '197,192,192:nn', '197,768,192:nt', '1,1000,768:nt', '1,1000,768:nn', '197,197,64,12:nt', '197,64,197,12:nn', '197,197,64,768:nt', '197,64,197,768:nn'];
+
+/** `s8x8,16x16,k16`: staged, threads' tile, threads, depth. `d4x4,8x16,s1`: direct, threads' tile, threads, split. */
+const DEFAULT_SCHEDULES = [
+  's8x8,16x16,k8', 's8x8,16x16,k16', 's8x8,8x16,k16', 's8x8,16x8,k16', 's8x8,8x8,k16', 's8x4,16x16,k16', 's4x8,16x16,k16', 's4x4,16x16,k16', 's4x4,16x16,k32', 's4x8,8x16,k16', 's4x4,8x16,k16', 's4x4,8x8,k16', 's4x4,8x8,k32', 's4x4,4x8,k32', 's4x4,16x8,k32',
+  'd4x4,8x16,s1', 'd8x8,8x8,s1', 'd4x4,4x8,s4', 'd4x4,2x8,s8', 'd4x4,2x4,s16', 'd1x4,1x8,s32', 'd1x4,1x16,s16', 'd1x4,1x4,s64', 'd1x1,1x4,s32', 'd1x1,1x8,s32', 'd2x4,2x8,s8', 'd4x4,1x4,s32',
+];
+
+export function parseSchedule(name: string): ContractionSchedule {
+  const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+),([ks])(\d+)(p?)$/.exec(name);
+  if (!found) throw new Error(`no schedule: ${name}`);
+  const [, kind, threadM, threadN, groupM, groupN, , last] = found;
+  const vector = Number(threadN) % 4 === 0 ? 4 : Number(threadN) % 2 === 0 ? 2 : 1;
+  const base = { family: 'contraction', threadM: Number(threadM), threadN: Number(threadN), groupM: Number(groupM), groupN: Number(groupN), vector } as const;
+  return kind === 's' ? { ...base, tileK: Number(last), splitK: 1 } : { ...base, tileK: 0, splitK: Number(last) };
+}
+
+function formatSchedule(s: ContractionSchedule): string {
+  return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN},${s.tileK ? `k${s.tileK}` : `s${s.splitK}`}`;
+}
+
+function gemm({ M, N, K, batch, order }: Shape): Kernel {
+  const all: Axis[] = [{ name: 'b', extent: batch }, { name: 'm', extent: M }, { name: 'n', extent: N }];
+  const [b, m, n] = all.map(axis);
+  const loops = all.filter((a) => a.extent > 1);
+  const k: Axis = { name: 'k', extent: K };
+  const body = binary('mul', load('x', [b, m, axis(k)]), load('w', order === 'nt' ? [b, n, axis(k)] : [b, axis(k), n]));
+  const param = (name: string, shape: number[], access: 'read' | 'write' = 'read') => ({ name, shape, dtype: 'f32' as const, storage: 'f32' as const, access });
+  return {
+    name: `gemm_${M}x${N}x${K}_${order}`,
+    params: [param('x', [batch, M, K]), param('w', order === 'nt' ? [batch, N, K] : [batch, K, N]), param('bias', [N]), param('y', [batch, M, N], 'write')],
+    stages: [
+      { name: 'acc', axes: loops, reduce: { op: 'sum', axes: [k] }, body, dtype: 'f32' },
+      { name: 'out', axes: loops, body: binary('add', stageAt('acc', loops.map(axis)), load('bias', [n])), dtype: 'f32' },
+    ],
+    stores: [{ buffer: 'y', stage: 'out', at: [b, m, n] }],
+  };
+}
+
+function fits(s: ContractionSchedule, { limits }: Target): boolean {
+  const threads = s.groupM * s.groupN * s.splitK;
+  const bytes = s.tileK ? (s.threadM * s.groupM + s.threadN * s.groupN) * s.tileK * 4 : (s.splitK > 1 ? (s.splitK / 2) * s.groupM * s.groupN * s.threadM * s.threadN * 4 : 0);
+  return threads <= limits.maxComputeInvocationsPerWorkgroup && threads <= limits.maxComputeWorkgroupSizeX && bytes <= limits.maxComputeWorkgroupStorageSize;
+}
+
+class Bench {
+  private readonly queries: GPUQuerySet;
+  private readonly resolved: GPUBuffer;
+  private readonly readable: GPUBuffer;
+
+  constructor(private readonly device: GPUDevice, private readonly target: Target, private readonly seconds: number) {
+    this.queries = device.createQuerySet({ type: 'timestamp', count: 2 });
+    this.resolved = device.createBuffer({ size: 16, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    this.readable = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  }
+
+  /** Buffers of a shape, filled with small values; the same for all schedules. */
+  buffers({ M, N, K, batch }: Shape): { readonly all: GPUBuffer[]; readonly x: Float32Array; readonly w: Float32Array; readonly bias: Float32Array } {
+    const fill = (n: number): Float32Array => {
+      const values = new Float32Array(n);
+      for (let i = 0, state = n; i < n; i++) values[i] = ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) - 0.5;
+      return values;
+    };
+    const [x, w, bias] = [fill(batch * M * K), fill(batch * N * K), fill(N)];
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const all = [x, w, bias, undefined].map((data) => {
+      const buffer = this.device.createBuffer({ size: data ? data.byteLength : batch * M * N * 4, usage });
+      if (data) this.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+      return buffer;
+    });
+    return { all, x, w, bias };
+  }
+
+  /** Microseconds of one dispatch: the median of submits that last `seconds` together. */
+  async time(kernel: Kernel, schedule: ContractionSchedule, buffers: readonly GPUBuffer[], flops: number): Promise<number> {
+    const code = generateContraction(kernel, kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule, this.target);
+    const module = this.device.createShaderModule({ code: printModule(code.module) });
+    const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
+    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+    const submit = async (count: number): Promise<number> => {
+      const encoder = this.device.createCommandEncoder();
+      const pass = encoder.beginComputePass({ timestampWrites: { querySet: this.queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } });
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      for (let i = 0; i < count; i++) pass.dispatchWorkgroups(...code.workgroups);
+      pass.end();
+      encoder.resolveQuerySet(this.queries, 0, 2, this.resolved, 0);
+      encoder.copyBufferToBuffer(this.resolved, 0, this.readable, 0, 16);
+      this.device.queue.submit([encoder.finish()]);
+      await this.readable.mapAsync(GPUMapMode.READ);
+      const [from, to] = new BigUint64Array(this.readable.getMappedRange().slice(0));
+      this.readable.unmap();
+      return Number(to - from) / 1e3 / count;
+    };
+    const first = await submit(1);
+    const guess = Math.max(first, flops / 60e6);
+    const count = Math.min(2000, Math.max(1, Math.floor((this.seconds * 1e6) / 5 / Math.min(guess, 1e6))));
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) times.push(await submit(count));
+    return times.sort((a, b) => a - b)[2];
+  }
+
+  /** The largest error of some results, beside what sums of this depth may have. */
+  async check(shape: Shape, { all, x, w, bias }: ReturnType<Bench['buffers']>): Promise<number> {
+    const { M, N, K, batch, order } = shape;
+    let worst = 0;
+    for (let trial = 0; trial < 24; trial++) {
+      const [b, m, n] = [batch, M, N].map((e, i) => (Math.imul(trial + 1, [7919, 104729, 1299709][i]) >>> 0) % e);
+      const at = (b * M + m) * N + n;
+      const start = Math.min(Math.floor(at / 2) * 2, batch * M * N - (batch * M * N > 1 ? 2 : 1));
+      const staging = this.device.createBuffer({ size: 8, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(all[3], start * 4, staging, 0, Math.min(8, (batch * M * N - start) * 4));
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      const got = new Float32Array(staging.getMappedRange().slice(0))[at - start];
+      staging.destroy();
+      let sum = bias[n];
+      for (let k = 0; k < K; k++) sum += x[(b * M + m) * K + k] * w[order === 'nt' ? (b * N + n) * K + k : (b * K + k) * N + n];
+      worst = Math.max(worst, Math.abs(sum - got) / Math.sqrt(K));
+    }
+    return worst;
+  }
+}
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const option = (name: string): string[] | undefined => {
+    const at = args.indexOf(`--${name}`);
+    if (at < 0) return undefined;
+    const end = args.findIndex((a, i) => i > at && a.startsWith('--'));
+    return args.slice(at + 1, end < 0 ? undefined : end);
+  };
+  const shapes = (option('shapes') ?? DEFAULT_SHAPES).map((text): Shape => {
+    const [extents, order] = text.split(':');
+    const [M, N, K, batch = 1] = extents.split(',').map(Number);
+    return { M, N, K, batch, order: order === 'nn' ? 'nn' : 'nt' };
+  });
+  const names = option('schedules') ?? DEFAULT_SCHEDULES;
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  // Reachable for the whole process: Dawn does not survive its collection.
+  const gpu = ((globalThis as { gemmGpu?: GPU }).gemmGpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model', 'disable-dawn-features=timestamp_quantization']));
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Error('WebGPU found no adapter');
+  const features = ['timestamp-query', 'subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f as GPUFeatureName)) as GPUFeatureName[];
+  const { limits } = adapter;
+  const device = await adapter.requestDevice({
+    requiredFeatures: features,
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    },
+  });
+  device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
+  const target = targetOf(device);
+  const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2));
+  const json = args.includes('--json');
+  if (!json) console.log(`${adapter.info.device || adapter.info.description}: µs and TFLOP/s, * what the rules choose`);
+  for (const shape of shapes) {
+    const kernel = gemm(shape);
+    const chosen = contractionSchedule(kernel, target);
+    const flops = 2 * shape.M * shape.N * shape.K * shape.batch;
+    const buffers = bench.buffers(shape);
+    const results: { name: string; us: number; error: number }[] = [];
+    for (const name of new Set([...names, ...(chosen ? [formatSchedule(chosen)] : [])])) {
+      const schedule = parseSchedule(name);
+      if (!fits(schedule, target)) continue;
+      try {
+        const us = await bench.time(kernel, schedule, buffers.all, flops);
+        results.push({ name, us, error: await bench.check(shape, buffers) });
+      } catch (failure) {
+        console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);
+      }
+    }
+    for (const b of buffers.all) b.destroy();
+    results.sort((a, b) => a.us - b.us);
+    if (json) {
+      console.log(JSON.stringify({ ...shape, chosen: chosen && formatSchedule(chosen), results }));
+      continue;
+    }
+    console.log(`\n${shape.batch > 1 ? `${shape.batch} x ` : ''}${shape.M} x ${shape.N} x ${shape.K} ${shape.order}`);
+    for (const { name, us, error } of results) {
+      const mark = chosen && name === formatSchedule(chosen) ? '*' : ' ';
+      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toFixed(3).padStart(9)} TFLOP/s${error > 1e-5 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+    }
+  }
+  process.exit(0);
+}
+
+await main();
