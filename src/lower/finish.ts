@@ -35,7 +35,10 @@ export class Finisher {
     const names = buffersOf(draft);
     const formal = new Map(names.map((name, i) => [name, `b${i}`]));
     const raw = rename(draft, formal, new Map(names.map((name, i) => [`b${i}`, this.buffer(name).shape])));
-    const types = names.map((name) => this.buffer(name));
+    const types = names.map((name): DraftBuffer => {
+      const { shape, dtype, storage } = this.buffer(name);
+      return { shape, dtype, storage };
+    });
     const key = textOf(raw, types);
     let done = this.#done.get(key);
     if (!done) this.#done.set(key, (done = makeKernel(draft.name, tidy(raw), types)));
