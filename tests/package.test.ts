@@ -57,7 +57,7 @@ describe('a package', () => {
     const bare = emitPackage({ ...rest, plan });
     expect(bare.has('weights.bin')).toBe(false);
     expect(JSON.parse(bare.get('weights.json') as string).shards).toEqual([{ file: 'weights.bin', bytes: 12 }]);
-    expect(bare.get('README.md')).toContain('vitc pack');
+    expect(bare.get('README.md')).toContain('compiled without weights');
     expect(emitWeights(plan, weights!)).toEqual(new Map([['weights.json', files.get('weights.json')], ['weights.bin', files.get('weights.bin')]]));
   });
 

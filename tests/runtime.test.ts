@@ -164,6 +164,15 @@ describe.skipIf(!gpu)('a package on a device', () => {
     await expect(loadFrom(broken)).rejects.toMatchObject({ code: 'fetch-failed', message: expect.stringContaining('no JSON') });
   });
 
+  test('says that it was compiled without weights, and takes them when given', async () => {
+    const bare = tinyPackage({ weights: undefined });
+    folders.push(bare);
+    await expect(loadFrom(bare)).rejects.toMatchObject({ code: 'bad-weights', message: expect.stringContaining('compiled without weights') });
+    const loaded = await loadFrom(bare, { weights: readFileSync(join(folder, 'weights.bin')) });
+    expect(Array.from((await loaded.run(tinyValues())).twice)).toEqual([2, 4, 6]);
+    loaded.destroy();
+  });
+
   test('names the kernel that does not compile, and the line', async () => {
     const wrong = spoiled((copy) => writeFileSync(join(copy, 'kernels/twice.wgsl'), '@compute @workgroup_size(1)\nfn main() { nonsense(); }'));
     await expect(loadFrom(wrong)).rejects.toMatchObject({ code: 'kernel-failed', message: expect.stringMatching(/^kernel twice does not compile here: 2:13 .*nonsense/) });

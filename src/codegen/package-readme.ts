@@ -42,7 +42,7 @@ export function readme(facts: ModuleFacts, packageName: string, hasWeights: bool
     ...plan.outputs.map((port) => `| output | \`${port.name}\` | \`${formatPort(port)}\` |`),
     '',
     `Needs WebGPU${needs.length > 0 ? ` with ${needs.join(', ')}` : ' with its default limits and no optional feature'}, ${bytes(plan.arenaBytes)} of GPU memory for intermediate values and ${bytes(plan.shards.reduce((a, b) => a + b, 0))} for weights.`,
-    ...(hasWeights ? [] : ['', 'It was compiled without weights: add them with `vitc pack` before it is loaded.']),
+    ...(hasWeights ? [] : ['', 'It was compiled without weights: compile it again with `--weights FILE.safetensors`, or give them to `load({ weights })`.']),
     '',
     '## In Node',
     'Node has no WebGPU of its own. Make a device with the npm package `webgpu`, and keep what `create` returns as long as the model is in use:',

@@ -69,6 +69,9 @@ export async function loadWeights(device: GPUDevice, plan: PackagePlan, request:
   const base = typeof source === 'string' || source instanceof URL ? folderUrl(source) : request.base;
   const manifest = await readJson<WeightsManifest>(new URL('weights.json', base), { signal: request.signal });
   checkManifest(plan, manifest, base);
+  if (source === undefined && manifest.shards.some((shard) => shard.sha256 === undefined)) {
+    throw new VitcError('bad-weights', `${plan.name} was compiled without weights: compile it again with --weights, or give them: load({ weights })`);
+  }
   for (const [index, shard] of manifest.shards.entries()) {
     const bytes = await readShard(source, base, shard.file, index, request);
     if (bytes.length !== shard.bytes) {
