@@ -4,6 +4,7 @@ import type { Span } from '../source.ts';
 import { checkType, matchArguments, missing } from './arguments.ts';
 import type { Callee, Given } from './arguments.ts';
 import { BuiltinCall } from './builtins/types.ts';
+import { narrowed } from './context.ts';
 import type { Context, Frame } from './context.ts';
 import { Environment } from './environment.ts';
 import { evaluate, instance } from './expressions.ts';
@@ -14,8 +15,8 @@ import { execute } from './statements.ts';
 import { describe, isList, isTensor } from './values.ts';
 import type { BlockValue, BuiltinValue, FunctionValue, InstanceValue, TensorValue, Value } from './values.ts';
 
-/** A call with evaluated arguments; `label` extends the weight path for what is called. */
-export function call(context: Context, callee: Value, args: readonly Given[], calleeSpan: Span, span: Span, label?: LabelPath): Value {
+/** A call with evaluated arguments; `label` extends the weight path for what is called; `bound` is where a called name got its value. */
+export function call(context: Context, callee: Value, args: readonly Given[], calleeSpan: Span, span: Span, label?: LabelPath, bound?: Span): Value {
   if (typeof callee === 'object' && callee !== null && 'kind' in callee) {
     switch (callee.kind) {
       case 'block': {
@@ -36,7 +37,7 @@ export function call(context: Context, callee: Value, args: readonly Given[], ca
       }
       case 'builtin':
         if (label) context.fail('E0506', `a label names a block, and \`${callee.builtin.name}\` is a built-in function`, label.span, { help: 'remove the label' });
-        return callBuiltin(context, callee, args, span);
+        return callBuiltin(context, callee, args, calleeSpan, span);
       case 'target':
         context.fail('E0306', `\`${callee.declaration.name.text}\` is a ${callee.declaration.kind}; it cannot be called here`, calleeSpan, {
           labels: [{ span: callee.declaration.name.span, message: 'declared here' }],
@@ -45,15 +46,16 @@ export function call(context: Context, callee: Value, args: readonly Given[], ca
     }
   }
   return context.fail('E0306', `${describe(callee)} cannot be called`, calleeSpan, {
-    ...(isTensor(callee) && { help: 'subscripts are written `x[...]`' }),
+    labels: bound && (bound.start !== calleeSpan.start || bound.source !== calleeSpan.source) ? [{ span: bound, message: 'has its value from here' }] : [],
+    ...(isTensor(callee) && { help: 'parts of a tensor are read with `x[...]`' }),
   });
 }
 
-export function callBuiltin(context: Context, { builtin }: BuiltinValue, args: readonly Given[], span: Span): Value {
+function callBuiltin(context: Context, { builtin }: BuiltinValue, args: readonly Given[], calleeSpan: Span, span: Span): Value {
   const names = builtin.params.map((p) => p.name);
   const variadic = builtin.variadic === undefined ? undefined : names.indexOf(builtin.variadic);
   const matched = matchArguments(context, { name: builtin.name, noun: 'argument' }, names, args, span, { ...(variadic !== undefined && { variadic }), ...(builtin.open && { open: true }) });
-  return builtin.run(new BuiltinCall(context, builtin, span, matched));
+  return narrowed(span, calleeSpan, () => builtin.run(new BuiltinCall(context, builtin, span, matched)));
 }
 
 /** Binds configuration parameters; defaults see the parameters before them. */

@@ -11,7 +11,7 @@ import type { ParamScope, Sharing } from './params.ts';
 import type { Dim, TensorValue, Value } from './values.ts';
 
 /** Bounds on what one elaboration may take, so that any input ends soon. */
-export const LIMITS = { turns: 1_000_000, nodes: 200_000, depth: 200, nesting: 1_000, steps: 10_000_000, text: 1_000_000, errors: 50 } as const;
+export const LIMITS = { turns: 1_000_000, nodes: 200_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, errors: 50 } as const;
 
 /** Unwinds to the nearest statement that can be skipped; what went wrong has been reported. */
 export class Poisoned extends Error {}
@@ -88,16 +88,23 @@ export class Context {
     }
   }
 
-  /** A diagnostic with the chain of calls that led here, innermost first. */
+  /**
+   * A diagnostic with the chain of calls that led here, innermost first. Inside a prelude function the place that
+   * called it is to blame.
+   */
   diagnose(code: Code, message: string, span: Span, parts: DiagnosticParts = {}): Diagnostic {
+    const blamed = this.frame.originSpan;
+    const labels: Label[] = blamed ? [{ span, message: `here, in ${this.frame.name}` }] : [...(parts.labels ?? [])];
     const calls: Label[] = [];
     let more = 0;
     for (let frame: Frame | undefined = this.frame; frame?.call; frame = frame.parent) {
+      const { call } = frame;
+      if (frame.originSpan || calls.some((c) => c.span.start === call.start && c.span.source === call.source)) continue;
       if (calls.length === 4) more++;
-      else calls.push({ span: frame.call, message: `in ${frame.scope.path && frame.declaration?.kind === 'block' ? `${frame.scope.path} (${frame.name})` : frame.name}, called here` });
+      else calls.push({ span: call, message: `in ${nameOf(frame)}, called here` });
     }
     const notes = more > 0 ? [...(parts.notes ?? []), `${more} further ${more === 1 ? 'call leads' : 'calls lead'} here`] : parts.notes;
-    return error(code, message, span, { ...parts, labels: [...(parts.labels ?? []), ...calls], ...(notes && { notes }) });
+    return error(code, message, blamed ?? span, { ...parts, ...(blamed && { primaryLabel: undefined }), labels: [...labels, ...calls], ...(notes && { notes }) });
   }
 
   fail(code: Code, message: string, span: Span, parts: DiagnosticParts = {}): never {
@@ -111,7 +118,11 @@ export class Context {
   /** Keeps a finding, once for a code and place: a block called twelve times is wrong once. */
   report(diagnostic: Diagnostic): void {
     const at = diagnostic.primary;
-    const key = at ? `${diagnostic.code} ${at.source.path} ${at.start}` : `${diagnostic.code} ${diagnostic.message}`;
+    // A name that was found wrong before evaluation has no value when it comes to that.
+    const code = UNKNOWN_NAME.includes(diagnostic.code) ? 'name' : diagnostic.code;
+    // Of two calls that declare one parameter, the calls matter and not the declaration.
+    const calls = code.startsWith('E05') ? diagnostic.labels.map((l) => l.span.start).join(' ') : '';
+    const key = at ? `${code} ${at.source.path} ${at.start} ${calls}` : `${code} ${diagnostic.message}`;
     if (this.#reported.has(key)) return;
     this.#reported.add(key);
     this.diagnostics.push(diagnostic);
@@ -129,9 +140,8 @@ export class Context {
     this.step(span);
     const ids: NodeId[] = args.map((a) => a.id);
     const added = this.builder.add(op, ids, attrs, this.origin(span));
-    if (!added.ok) {
-      this.fail(code, added.message, span);
-    }
+    // The fact without the operation's name, which the place shows.
+    if (!added.ok) this.fail(code, added.message.replace(/^\w+: /, ''), span);
     const { shape, dtype } = this.builder.type(added.id);
     return { kind: 'tensor', id: added.id, shape, dtype, ...(dims && { dims }) };
   }
@@ -147,6 +157,25 @@ export class Context {
     this.fail('E0703', message, last.call ?? last.declaration!.span, {
       help: recursive ? `${last.name} calls itself without an end; a condition that stops it must not depend on tensors` : 'flatten the chain of calls',
     });
+  }
+}
+
+const UNKNOWN_NAME: readonly Code[] = ['E0201', 'E0207', 'E0606'];
+
+/** `blocks.3.attn (Attention)`, long paths cut in the middle. */
+function nameOf({ scope, name, declaration }: Frame): string {
+  if (!scope.path || declaration?.kind !== 'block') return name;
+  const { path } = scope;
+  return `${path.length > 60 ? `${path.slice(0, 25)}...${path.slice(-25)}` : path} (${name})`;
+}
+
+/** What is wrong with all of an expression is shown at its operator or function, so that its operands can be labelled. */
+export function narrowed<T>(whole: Span, at: Span, run: () => T): T {
+  try {
+    return run();
+  } catch (e) {
+    if (e instanceof DiagnosticError && e.diagnostic.primary === whole) throw new DiagnosticError({ ...e.diagnostic, primary: at });
+    throw e;
   }
 }
 

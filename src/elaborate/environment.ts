@@ -1,7 +1,7 @@
 /** Names and their values within one body. */
 import type { Span } from '../source.ts';
 import type { FileScope } from './files.ts';
-import type { Value } from './values.ts';
+import type { Dim, Value } from './values.ts';
 
 export interface Binding {
   readonly value: Value;
@@ -9,6 +9,8 @@ export interface Binding {
   readonly span: Span;
   /** For a name that a shape bound: `axis 1 of x`. */
   readonly from?: string;
+  /** How the source writes the extent that a shape bound. */
+  readonly dim?: Dim;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import type { Given } from './arguments.ts';
 import { call } from './calls.ts';
-import { live } from './context.ts';
+import { live, narrowed } from './context.ts';
 import type { Context } from './context.ts';
 import { Environment } from './environment.ts';
 import { items, takeApart } from './items.ts';
@@ -54,11 +54,11 @@ function evaluateHere(context: Context, e: Expr, env: Environment): Value {
     case 'unary':
       return e.operator === '-' ? negate(context, operand(context, e.operand, env), e.span) : not(context, operand(context, e.operand, env), e.span);
     case 'binary':
-      return binaryExpr(context, e, env);
+      return narrowed(e.span, e.operatorSpan, () => binaryExpr(context, e, env));
     case 'conditional':
       return evaluate(context, truth(context, evaluate(context, e.condition, env), e.condition.span, '`if`') ? e.then : e.else, env);
     case 'call':
-      return call(context, evaluate(context, e.callee, env), given(context, e.args, env), e.callee.span, e.span);
+      return callExpr(context, e, env);
     case 'subscript':
       return subscript(context, operand(context, e.object, env), e.items, env, e.span);
     case 'member':
@@ -72,6 +72,12 @@ function evaluateHere(context: Context, e: Expr, env: Environment): Value {
     default:
       return e satisfies never;
   }
+}
+
+function callExpr(context: Context, e: Expr & { kind: 'call' }, env: Environment, label?: LabelPath): Value {
+  const callee = evaluate(context, e.callee, env);
+  const bound = e.callee.kind === 'name' ? env.find(e.callee.text)?.span : undefined;
+  return call(context, callee, given(context, e.args, env), e.callee.span, e.span, label, bound);
 }
 
 /** Arguments from left to right. */
@@ -135,7 +141,7 @@ function labelPath(context: Context, label: readonly LabelPart[], env: Environme
 function labelled(context: Context, e: Expr, env: Environment, label: LabelPath): Value {
   switch (e.kind) {
     case 'call':
-      return call(context, evaluate(context, e.callee, env), given(context, e.args, env), e.callee.span, e.span, label);
+      return callExpr(context, e, env, label);
     case 'subscript':
       return subscript(context, { value: labelled(context, e.object, env, label), span: e.object.span }, e.items, env, e.span);
     case 'member':

@@ -16,7 +16,7 @@ function declareOnce(context: Context, kind: 'input' | 'output', { name }: Input
     const loop = before.start === name.span.start && before.source === name.span.source;
     context.fail('E0605', `the ${kind} \`${as}\` is declared twice`, name.span, {
       labels: loop ? [] : [{ span: before, message: 'first here' }],
-      help: !loop ? 'rename one' : kind === 'input' ? 'declare it once, outside of the loop' : `give each turn's its own name: \`@name("${name.text}" + str(i))\``,
+      help: !loop ? 'rename one' : kind === 'input' ? 'declare it once, outside of the loop' : `give each turn's output its own name: \`@name("${name.text}" + str(i))\``,
     });
   }
   context.declared.set(key, name.span);

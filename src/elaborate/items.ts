@@ -24,7 +24,7 @@ export function takeApart(context: Context, value: Value, targets: readonly Name
   const count = isList(value) ? value.length : isTensor(value) && value.shape.length > 0 ? value.shape[0] : undefined;
   if (count === undefined) context.fail('E0309', `${describe(value)} cannot be taken apart into ${targets.length} names`, span);
   if (count !== targets.length) {
-    context.fail('E0309', `${describe(value)} has ${isTensor(value) ? `${count} on its first axis` : plural(count, 'item')}, there are ${targets.length} names for ${count === 1 ? 'it' : 'them'}`, span, {
+    context.fail('E0309', `${isTensor(value) ? `the first axis of ${describe(value)}, which is ${count},` : describe(value)} is taken apart into ${targets.length} names`, span, {
       labels: [{ span: { ...targets[0].span, end: targets.at(-1)!.span.end }, message: plural(targets.length, 'name') }],
       help: '`_` takes an item that is not needed',
     });

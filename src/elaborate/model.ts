@@ -13,7 +13,7 @@ import { Environment } from './environment.ts';
 import { given } from './expressions.ts';
 import { execute } from './statements.ts';
 import type { ChosenModel } from './targets.ts';
-import { describe, kindOf } from './values.ts';
+import { describe } from './values.ts';
 import type { Value } from './values.ts';
 
 export function buildModel(context: Context, chosen: ChosenModel, request: Pick<ElaborateRequest, 'settings' | 'batch'>): Graph | undefined {
@@ -67,6 +67,6 @@ function misfit(name: string, value: ConfigLiteral, param: ConfigParam): Diagnos
   const literals: Partial<Record<string, 'number' | 'bool' | 'string' | 'list'>> = { number: 'number', bool: 'bool', string: 'string', list: 'list' };
   const type = param.type?.value ?? (param.default && literals[param.default.kind]);
   if (!type || fits(value as Value, type)) return undefined;
-  return error('E0603', `the setting \`${name}\` wants ${type === 'int' ? 'an int' : `a ${type}`} and gets ${describe(value as Value)}`, param.span, { help: kindOf(value as Value) === 'string' ? `write --set ${name}=VALUE` : undefined });
+  return error('E0603', `the setting \`${name}\` wants ${type === 'int' ? 'an int' : `a ${type}`} and gets ${describe(value as Value)}`, param.span);
 }
 

@@ -1,5 +1,6 @@
 /** Unary and binary operators on values. */
 import type { BinaryOperator } from '../ast.ts';
+import type { DType } from '../graph.ts';
 import type { OpName } from '../ops/types.ts';
 import type { Span } from '../source.ts';
 import { LIMITS } from './context.ts';
@@ -15,8 +16,33 @@ type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=';
 /** Operations on two f32, i32 or bool tensors of any shapes that broadcast. */
 type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min' | 'equal' | 'less' | 'lessEqual' | 'and' | 'or';
 
+const NUMBERS: readonly DType[] = ['f32', 'i32'];
+const TAKES: Readonly<Record<BinaryOp, readonly DType[]>> = {
+  add: NUMBERS,
+  sub: NUMBERS,
+  mul: NUMBERS,
+  div: NUMBERS,
+  mod: NUMBERS,
+  pow: ['f32'],
+  max: NUMBERS,
+  min: NUMBERS,
+  equal: ['f32', 'i32', 'bool'],
+  less: NUMBERS,
+  lessEqual: NUMBERS,
+  and: ['bool'],
+  or: ['bool'],
+};
+
 export function binaryOp(context: Context, op: BinaryOp, what: string, a: Operand, b: Operand, span: Span): TensorValue {
-  const [x, y] = broadcastAll(context, asTensors(context, [a, b], what), [a, b], what, span);
+  const tensors = asTensors(context, [a, b], what);
+  const { dtype } = tensors[0];
+  if (!TAKES[op].includes(dtype)) {
+    const wrong = [a, b].find((o) => isTensor(o.value))!;
+    context.fail('E0403', `\`${what}\` takes ${TAKES[op].join(' or ')} tensors and gets ${describe(wrong.value)}`, wrong.span, {
+      help: dtype === 'bool' ? '`cast(x, "f32")` makes 0 and 1' : op === 'and' || op === 'or' ? 'compare first: `x > 0`' : '`cast(x, "f32")` converts',
+    });
+  }
+  const [x, y] = broadcastAll(context, tensors, [a, b], what, span);
   const dims = x.dims ?? y.dims;
   return context.emit(op, [x, y], {}, span, 'E0403', dims);
 }

@@ -86,7 +86,7 @@ function align(context: Context, subject: Subject, code: 'E0401' | 'E0412'): Pat
     context.fail('E0403', `${name} is ${value.dtype}, ${dtype} is wanted`, span, {
       primaryLabel: describe(value),
       labels: [{ span: type.dtype?.span ?? type.span, message: type.dtype ? `declared as ${dtype}` : 'f32, as no dtype is written' }],
-      help: `\`cast(x, "${dtype}")\` converts; \`${value.dtype}[...]\` declares`,
+      help: `convert it, \`cast(x, "${dtype}")\`, or declare \`${value.dtype}[...]\``,
     });
   }
   const rest = type.dims.findIndex((d) => d.kind === 'rest');
@@ -126,7 +126,7 @@ function bind(context: Context, subject: Subject, { pattern, first, count }: Pat
   } else if (pattern.kind === 'dim' && pattern.value.kind === 'name') {
     const { text, span } = pattern.value;
     const before = known(context, env, text, span);
-    if (!before) env.define(text, { value: value.shape[first], span, from: `axis ${first} of ${name}` });
+    if (!before) env.define(text, { value: value.shape[first], span, from: `axis ${first} of ${name}`, ...(value.dims?.[first] && { dim: value.dims[first] }) });
   }
 }
 
@@ -137,8 +137,15 @@ function compare(context: Context, subject: Subject, { pattern, first }: Pattern
   if (wanted === actual) return;
   const text = textOf(pattern.span);
   const binding = pattern.value.kind === 'name' ? known(context, env, text, pattern.span) : undefined;
-  const names = pattern.value.kind === 'name' ? [] : namesIn(text).flatMap((n) => env.find(n) ?? []);
+  const names = pattern.value.kind === 'name' ? [] : namesIn(text).flatMap((n): NamedBinding[] => {
+    const found = env.find(n);
+    return found ? [{ ...found, text: `\`${n}\`` }] : [];
+  });
   mismatch(context, subject, first, `\`${text}\``, typeof wanted === 'number' ? String(wanted) : describe(wanted), pattern, code, binding, String(actual), names);
+}
+
+interface NamedBinding extends Binding {
+  readonly text: string;
 }
 
 /** The identifiers of an expression's text, to show where each got its value. */
@@ -146,13 +153,13 @@ export function namesIn(text: string): string[] {
   return [...new Set(text.match(/[A-Za-z_]\w*/g) ?? [])];
 }
 
-function mismatch(context: Context, subject: Subject, axis: number, text: string, wanted: string, pattern: DimPattern, code: 'E0401' | 'E0412', binding: Binding | undefined, actual: string, more: readonly Binding[] = []): never {
+function mismatch(context: Context, subject: Subject, axis: number, text: string, wanted: string, pattern: DimPattern, code: 'E0401' | 'E0412', binding: Binding | undefined, actual: string, more: readonly NamedBinding[] = []): never {
   const { name, value, span } = subject;
   const labels: Label[] = [{ span: pattern.span, message: code === 'E0412' ? `${wanted} is declared here` : `${wanted} is wanted here` }];
-  const bound = [...(binding ? [{ ...binding, text }] : []), ...more.map((m) => ({ ...m, text: `\`${textOf(m.span)}\`` }))];
-  for (const b of bound) {
+  for (const b of [...(binding ? [{ ...binding, text }] : []), ...more]) {
     if (b.span.start === pattern.span.start && b.span.source === pattern.span.source) continue;
-    labels.push({ span: b.span, message: `${b.from || b.text !== '' ? b.text : ''} is ${formatValue(b.value)}${b.from ? `, from ${b.from}` : ''}` });
+    labels.push({ span: b.span, message: `${b.text} is ${formatValue(b.value)}${b.from ? `, from ${b.from}` : ''}` });
+    if (b.dim && b.dim.text !== String(b.value)) labels.push({ span: b.dim.span, message: `\`${b.dim.text}\` = ${formatValue(b.value)} here` });
   }
   labels.push(...dimLabels([value, axis]));
   const literal = text === `\`${wanted}\``;

@@ -185,7 +185,7 @@ export function describe(value: Value): string {
     case 'string':
       return `the string ${JSON.stringify((value as string).slice(0, 40))}`;
     case 'list':
-      return `a list of ${(value as ListValue).length}`;
+      return `a list of ${(value as ListValue).length} ${(value as ListValue).length === 1 ? 'item' : 'items'}`;
     case 'block':
     case 'function':
     case 'model':
