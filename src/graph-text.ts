@@ -158,7 +158,9 @@ class GraphReader {
       }
       case 'output': {
         const node = this.#reference(line);
-        this.#outputs.push({ node, ...checked<Omit<GraphOutput, 'node'>>('output', { attributes: [], ...line.fields() }, OUTPUT) });
+        const fields = line.fields();
+        const whole = Object.hasOwn(fields, 'attributes') ? fields : { ...fields, attributes: [] };
+        this.#outputs.push({ node, ...checked<Omit<GraphOutput, 'node'>>('output', whole, OUTPUT) });
         return;
       }
       case 'rule':

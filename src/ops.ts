@@ -21,7 +21,7 @@ export function opDef<K extends OpName>(op: K): OpDef<K> {
 export function inferType<K extends OpName>(op: K, args: readonly TensorType[], attrs: OpAttrs[K]): InferResult {
   const { arity, infer } = opDef(op);
   if (arity === 'variadic' ? args.length === 0 : args.length !== arity) {
-    return { ok: false, message: `${op}: ${args.length} arguments are given; it takes ${arity === 'variadic' ? 'one or more' : arity}` };
+    return { ok: false, message: `${op}: ${args.length} argument${args.length === 1 ? ' is' : 's are'} given; it takes ${arity === 'variadic' ? 'one or more' : arity}` };
   }
   return infer(args, attrs);
 }

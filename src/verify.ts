@@ -7,7 +7,7 @@ import { inferType, OPS } from './ops.ts';
 export function verifyGraph(graph: Graph): string[] {
   const errors: string[] = [];
   graph.nodes.forEach((node, index) => {
-    for (const message of nodeErrors(graph, node, index)) errors.push(`%${index} = ${node.op}: ${message}`);
+    for (const message of nodeErrors(graph, node, index)) errors.push(`%${index} = ${message}`);
   });
   errors.push(
     ...repeated('input', namesOf(graph, 'input')),
@@ -22,13 +22,13 @@ export function verifyGraph(graph: Graph): string[] {
 }
 
 function nodeErrors(graph: Graph, node: Node, index: number): string[] {
-  if (node.id !== index) return [`its id is ${node.id}`];
-  if (!Object.hasOwn(OPS, node.op)) return ['the operation is unknown'];
+  if (node.id !== index) return [`${node.op}: its id is ${node.id}`];
+  if (!Object.hasOwn(OPS, node.op)) return [`${node.op}: the operation is unknown`];
   const later = node.args.find((id) => !Number.isInteger(id) || id < 0 || id >= index);
-  if (later !== undefined) return [`its argument %${later} does not stand before it`];
+  if (later !== undefined) return [`${node.op}: its argument %${later} does not stand before it`];
   const inferred = inferType(node.op, node.args.map((id) => graph.nodes[id]), node.attrs as never);
   if (!inferred.ok) return [inferred.message];
-  if (formatType(inferred.type) !== formatType(node)) return [`it is ${formatType(node)}, its shape rule says ${formatType(inferred.type)}`];
+  if (formatType(inferred.type) !== formatType(node)) return [`${node.op}: it is ${formatType(node)}, its shape rule says ${formatType(inferred.type)}`];
   return [];
 }
 

@@ -80,7 +80,7 @@ export const CONTRACTION: { [K in 'einsum' | 'conv' | 'pool']: OpDef<K> } = {
       const bad = badWindow('conv', window, attrs);
       if (bad) return fail(bad);
       if (!isCount(attrs.groups, 1)) return fail(`conv: there are ${attrs.groups} groups; their number is a positive integer`);
-      if (channels !== depth * attrs.groups) return fail(`${both}; ${attrs.groups} groups of ${depth} channels are ${attrs.groups * depth}, the input has ${channels}`);
+      if (channels !== depth * attrs.groups) return fail(`${both}; groups (${attrs.groups}) times channels a group (${depth}) is ${attrs.groups * depth}, the input has ${channels} channels`);
       if (outputs % attrs.groups !== 0) return fail(`${both}; ${outputs} output channels do not divide into ${attrs.groups} groups`);
       return windowed('conv', [batch, outputs], input, window, attrs, x);
     },

@@ -102,7 +102,7 @@ function suffixOf(op: OpName): string {
 
 /** What is known of a static value by old id. */
 interface Provenance {
-  /** The largest parameter that it is made of. */
+  /** The parameter that it is named after: one of its own size, or else the largest that it is made of. */
   readonly param?: NodeOf<'param'>;
   /** Whether nothing trained is part of it. */
   readonly buffer: boolean;
@@ -133,7 +133,9 @@ class WeightsBuilder {
   visit(node: Node): void {
     const parts = node.args.map((id) => this.#provenance[id]);
     const params = node.op === 'param' ? [node] : parts.flatMap((p) => p.param ?? []);
-    const param = params.length > 0 ? params.reduce((best, p) => (sizeOf(p.shape) > sizeOf(best.shape) ? p : best)) : undefined;
+    const size = sizeOf(node.shape);
+    const largest = params.length > 0 ? params.reduce((best, p) => (sizeOf(p.shape) > sizeOf(best.shape) ? p : best)) : undefined;
+    const param = params.find((p) => sizeOf(p.shape) === size) ?? largest;
     this.#provenance.push({ param, buffer: node.op === 'param' ? node.attrs.buffer : parts.every((p) => p.buffer) });
     if (!this.#part[node.id]) return;
     const args = node.args.map((id) => this.#copies[id]);
