@@ -29,7 +29,10 @@ function eachIndex(raw: Raw, f: (index: Index) => void): void {
   for (const store of raw.stores) store.at.forEach(deep);
 }
 
-/** An axis n of which only n / b and n % b are wanted, for a divisor b of its extent, becomes two. */
+/**
+ * An axis n of which only n / b and n % b are wanted, for a divisor b of its extent, becomes two; likewise a stage's axis
+ * that is read at digits put together, such as 7 * i + j.
+ */
 function splitAxes(raw: Raw): Raw {
   for (let fresh = 0; ; fresh++) {
     const found = findSplit(raw);
@@ -60,7 +63,29 @@ function findSplit(raw: Raw): { name: string; extent: number; by: number } | und
       if (plain && plain.extent % atom.by === 0) found = { ...plain, by: atom.by };
     }
   });
-  return found;
+  if (found) return found;
+  const axesOf = new Map(raw.stages.map((s) => [s.name, s.axes]));
+  for (const user of raw.stages) {
+    for (const { stage, at } of stageRefsOf(user.body)) {
+      for (const [i, a] of axesOf.get(stage)!.entries()) {
+        const by = lowestDigit(at[i], a.extent);
+        if (by !== undefined) return { ...a, by };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The base of the lowest digit of an index that is made of several axes as digits and runs through [0, extent). */
+function lowestDigit(index: Index, extent: number): number | undefined {
+  if (index.offset !== 0 || index.terms.length < 2) return undefined;
+  const digits = index.terms.map(({ scale: stride, atom }) => ({ stride, extent: atom.kind === 'axis' ? atom.extent : 0 })).sort((a, b) => a.stride - b.stride);
+  let next = 1;
+  for (const { stride, extent: n } of digits) {
+    if (stride !== next || n === 0) return undefined;
+    next *= n;
+  }
+  return next === extent ? digits[0].extent : undefined;
 }
 
 /** Axes of 1 run over nothing: their index is 0 already. The same for a buffer's. */
