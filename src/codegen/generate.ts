@@ -4,6 +4,7 @@ import type { Target } from '../targets.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import { generateRow } from './families/row.ts';
+import { generateWindow } from './families/window.ts';
 import type { KernelCode } from './wgsl.ts';
 
 export type { KernelCode } from './wgsl.ts';
@@ -13,7 +14,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
     case 'contraction': return generateContraction(kernel, spaces, schedule, target);
     case 'generic': return generateGeneric(kernel, spaces, schedule, target);
     case 'row': return generateRow(kernel, spaces, schedule, target);
-    case 'window':
+    case 'window': return generateWindow(kernel, spaces, schedule, target);
     case 'subgroupMatrix':
     case 'attention':
       throw new Error(`bug: no generator for ${schedule.family}`);

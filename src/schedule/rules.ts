@@ -5,6 +5,7 @@ import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 import { contractionSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
+import { windowSchedule } from './window.ts';
 
 export interface ScheduleRule {
   readonly name: string;
@@ -12,6 +13,7 @@ export interface ScheduleRule {
 }
 
 export const RULES: readonly ScheduleRule[] = [
+  { name: 'window', applies: windowSchedule },
   { name: 'contraction', applies: contractionSchedule },
   { name: 'row', applies: rowSchedule },
   { name: 'generic', applies: genericSchedule },

@@ -1,0 +1,35 @@
+/** Compares what generated kernels compute on a device with what the graph means, and the bytes they move with what the generator says. */
+import { expect } from 'vitest';
+import type { Graph } from '../../src/graph.ts';
+import { lower } from '../../src/lower/lower.ts';
+import type { Tensor } from '../../src/ops/types.ts';
+import type { Plan } from '../../src/plan.ts';
+import { evaluateGraph } from '../../src/reference/graph.ts';
+import { plan, type PlanOptions } from '../../src/schedule/plan.ts';
+import type { Target } from '../../src/targets.ts';
+import { relativeError, runPlan } from './run-plan.ts';
+import { valuesOf } from './patterns.ts';
+
+export interface CheckOptions extends PlanOptions {
+  readonly target: Target;
+  readonly fuse?: boolean;
+  readonly storage?: 'f32' | 'f16';
+  /** Over the greatest magnitude of an output. */
+  readonly tolerance?: number;
+  /** Inputs and weights by name; from the name where absent. */
+  readonly values?: (name: string, shape: readonly number[], dtype: Tensor['dtype']) => Tensor;
+}
+
+export async function checkOnDevice(device: GPUDevice, graph: Graph, options: CheckOptions): Promise<Plan> {
+  const { target, fuse = true, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
+  const { value, diagnostics } = plan(lower(graph, { fuse, target, storage }), target, options);
+  expect(diagnostics).toEqual([]);
+  const inputs = Object.fromEntries(graph.nodes.flatMap((n) => (n.op === 'input' ? [[n.attrs.name, values(n.attrs.name, n.shape, n.dtype)]] : [])));
+  const dtypes = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n.dtype] as const] : [])));
+  const weights = (name: string, shape: readonly number[]): Tensor => values(name, shape, dtypes.get(name) ?? 'f32');
+  const want = evaluateGraph(graph, { inputs, params: weights }, { precision: 'f64' });
+  const got = await runPlan(device, value!, { inputs, weights }, { instrument: true });
+  for (const [name, tensor] of Object.entries(want)) expect(relativeError(got.outputs[name], tensor), name).toBeLessThanOrEqual(tolerance);
+  expect(got.counted).toEqual(got.issued);
+  return value!;
+}
