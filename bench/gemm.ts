@@ -21,23 +21,24 @@ interface Shape { readonly M: number; readonly N: number; readonly K: number; re
 
 const DEFAULT_SHAPES = ['4096,4096,4096:nn', '4096,4096,4096:nt', '12608,768,768:nt', '12608,3072,768:nn', '12608,768,3072:nt', '197,768,768:nt', '197,3072,768:nn', '197,768,3072:nt', '197,192,192:nt', '197,192,192:nn', '197,768,192:nt', '1,1000,768:nt', '1,1000,768:nn', '197,197,64,12:nt', '197,64,197,12:nn', '197,197,64,768:nt', '197,64,197,768:nn'];
 
-/** `s8x8,16x16,k16`: staged, threads' tile, threads, depth. `d4x4,8x16,s1`: direct, threads' tile, threads, split. */
+/** `s8x8,16x16,k16,s2,p`: staged, a thread's tile, threads, depth, threads that share a tile, prefetched. `d4x4,8x16`: direct. */
 const DEFAULT_SCHEDULES = [
-  's8x8,16x16,k8', 's8x8,16x16,k16', 's8x8,8x16,k16', 's8x8,16x8,k16', 's8x8,8x8,k16', 's8x4,16x16,k16', 's4x8,16x16,k16', 's4x4,16x16,k16', 's4x4,16x16,k32', 's4x8,8x16,k16', 's4x4,8x16,k16', 's4x4,8x8,k16', 's4x4,8x8,k32', 's4x4,4x8,k32', 's4x4,16x8,k32',
-  'd4x4,8x16,s1', 'd8x8,8x8,s1', 'd4x4,4x8,s4', 'd4x4,2x8,s8', 'd4x4,2x4,s16', 'd1x4,1x8,s32', 'd1x4,1x16,s16', 'd1x4,1x4,s64', 'd1x1,1x4,s32', 'd1x1,1x8,s32', 'd2x4,2x8,s8', 'd4x4,1x4,s32',
+  ...['s8x8,16x16,k8', 's8x8,16x16,k16', 's8x8,8x16,k16', 's8x8,8x8,k16', 's8x4,16x16,k16', 's4x8,16x16,k16', 's4x4,16x16,k16', 's4x4,8x16,k16', 's4x4,8x8,k16', 's4x4,8x8,k32', 's4x4,4x8,k32'].flatMap((s) => [s, `${s},p`]),
+  's8x8,8x8,k16,s2,p', 's8x8,8x8,k16,s4,p', 's4x4,8x8,k32,s2', 's4x4,8x8,k32,s4', 's4x4,8x8,k32,s4,p', 's4x4,4x8,k32,s4', 's4x4,4x8,k32,s8', 's4x4,4x8,k32,s8,p', 's4x4,4x4,k64,s8', 's4x4,4x4,k64,s16',
+  'd4x4,8x16', 'd8x8,8x8', 'd4x4,8x8,s2', 'd4x4,4x8,s4', 'd4x4,4x8,s8', 'd4x4,2x8,s8', 'd4x4,2x8,s16', 'd4x4,2x4,s16', 'd4x4,4x4,s16', 'd1x4,1x8,s32', 'd1x4,1x16,s16', 'd1x4,1x4,s64', 'd1x1,1x4,s32', 'd1x1,1x8,s32', 'd1x1,1x4,s64',
 ];
 
 export function parseSchedule(name: string): ContractionSchedule {
-  const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+),([ks])(\d+)(p?)$/.exec(name);
+  const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,p)?$/.exec(name);
   if (!found) throw new Error(`no schedule: ${name}`);
-  const [, kind, threadM, threadN, groupM, groupN, , last] = found;
+  const [, kind, threadM, threadN, groupM, groupN, tileK, splitK = '1', prefetch] = found;
   const vector = Number(threadN) % 4 === 0 ? 4 : Number(threadN) % 2 === 0 ? 2 : 1;
   const base = { family: 'contraction', threadM: Number(threadM), threadN: Number(threadN), groupM: Number(groupM), groupN: Number(groupN), vector } as const;
-  return kind === 's' ? { ...base, tileK: Number(last), splitK: 1 } : { ...base, tileK: 0, splitK: Number(last) };
+  return { ...base, tileK: kind === 's' ? Number(tileK) : 0, splitK: Number(splitK), ...(prefetch && { prefetch: true }) };
 }
 
 function formatSchedule(s: ContractionSchedule): string {
-  return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN},${s.tileK ? `k${s.tileK}` : `s${s.splitK}`}`;
+  return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.prefetch ? ',p' : ''}`;
 }
 
 function gemm({ M, N, K, batch, order }: Shape): Kernel {

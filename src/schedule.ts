@@ -31,7 +31,7 @@ export interface RowSchedule {
  */
 export interface ContractionSchedule {
   readonly family: 'contraction';
-  /** Results a thread keeps: rows (M) and columns (N); columns are a multiple of the vector width. */
+  /** Results a thread keeps: rows (M) and columns (N); columns are a multiple of the vector width, staged both of four. */
   readonly threadM: number;
   readonly threadN: number;
   /** Threads of a workgroup along M and N. */
@@ -39,8 +39,10 @@ export interface ContractionSchedule {
   readonly groupN: number;
   /** Depth staged at once; 0: operands straight from memory, no workgroup memory. */
   readonly tileK: number;
-  /** Workgroups that share the K of one tile (1: none); more than one takes a second, summing pass in the same kernel's workgroup. */
+  /** Threads of a workgroup that share the depth of one tile, a power of two: each sums a part, a tree sums the parts. */
   readonly splitK: number;
+  /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
+  readonly prefetch?: boolean;
   readonly vector: 1 | 2 | 4;
 }
 

@@ -1,4 +1,6 @@
-/** Tiles for contractions, by their extents and the target. */
+/** Tiles for contractions, by their extents and the target: ordered rules, the first that applies wins. */
+import { loadsOf } from '../kernel-expr.ts';
+import { strideOf } from '../kernel-index.ts';
 import { contractionProblem } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
 import type { Kernel } from '../kernel.ts';
@@ -9,7 +11,9 @@ import type { Target } from '../targets.ts';
 export function contractionSchedule(kernel: Kernel, target: Target): ContractionSchedule | undefined {
   const problem = contractionProblem(kernel);
   if (!problem || problem.B > target.limits.maxComputeWorkgroupsPerDimension) return undefined;
-  return softwareTiles(problem);
+  if (target.software) return softwareTiles(problem);
+  if (problem.M <= FEW_ROWS || problem.N < 4) return sharedDepth(problem, target);
+  return stagedTiles(problem, target);
 }
 
 /**
@@ -21,4 +25,90 @@ function softwareTiles({ M, N }: ContractionProblem): ContractionSchedule {
   const threadN = N > 4 ? 8 : vector;
   const threadM = M > 4 ? 8 : M > 2 ? 4 : M;
   return { family: 'contraction', threadM, threadN, groupM: 4, groupN: 4, tileK: 0, splitK: 1, vector };
+}
+
+/** Rows up to which a product is a stream of the right operand: staging would wait for rows that are not there. */
+const FEW_ROWS = 4;
+
+/**
+ * Few rows: the right operand is read once and everything else waits for it, so as many threads as can be take part in
+ * reading. Threads that share a column's depth stand side by side where that is how the operand lies, else columns do.
+ */
+function sharedDepth(problem: ContractionProblem, { limits }: Target): ContractionSchedule {
+  const { M, N } = problem;
+  const depth = problem.depth.reduce((n, e) => n * e, 1);
+  const byDepth = lies(problem, 'right', 'k');
+  const vector = byDepth || N < 4 ? 1 : 4;
+  const groupN = Math.min(8, powerAtLeast(Math.ceil(N / vector)));
+  const rows = M === 3 ? 4 : Math.min(M, 4);
+  const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, 256) / groupN;
+  // A turn takes four depths at a time; fewer than that and threads idle.
+  const splitK = Math.max(1, Math.min(most, 32, powerAtMost(Math.ceil(depth / 4))));
+  return { family: 'contraction', threadM: rows, threadN: vector, groupM: 1, groupN, tileK: 0, splitK, vector };
+}
+
+interface Tile {
+  readonly thread: readonly [m: number, n: number];
+  readonly group: readonly [m: number, n: number];
+  readonly tileK: number;
+  readonly splitK: number;
+  readonly prefetch: boolean;
+}
+
+/** From the largest, which serves a loaded value most often, to the smallest, which gives the device most to do at once. */
+const TILES: readonly Tile[] = [
+  { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: false },
+  { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: false },
+  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: false },
+  { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: false },
+  { thread: [4, 4], group: [8, 8], tileK: 32, splitK: 2, prefetch: false },
+  { thread: [4, 4], group: [4, 8], tileK: 32, splitK: 4, prefetch: false },
+];
+
+/** Workgroups that keep a large GPU's units busy. */
+const BUSY_GROUPS = 128;
+/** How much of a tile may hang over the matrix' edge before smaller tiles do better. */
+const MOST_OVERHANG = 1.4;
+
+function stagedTiles(problem: ContractionProblem, target: Target): ContractionSchedule {
+  const { B, M, N } = problem;
+  const depth = problem.depth.reduce((n, e) => n * e, 1);
+  const usable = TILES.filter((t) => fits(t, target));
+  const chosen = usable.find((tile) => {
+    const [rows, columns] = sides(tile);
+    const [down, across] = [Math.ceil(M / rows), Math.ceil(N / columns)];
+    return down * across * B >= BUSY_GROUPS && down * rows * across * columns <= MOST_OVERHANG * M * N;
+  }) ?? usable.at(-1);
+  if (!chosen) return softwareTiles(problem);
+  const tileK = Math.min(chosen.tileK, 4 * Math.ceil(depth / 4));
+  return {
+    family: 'contraction', threadM: chosen.thread[0], threadN: chosen.thread[1], groupM: chosen.group[0], groupN: chosen.group[1],
+    tileK, splitK: Math.min(chosen.splitK, powerAtMost(tileK)), vector: 4, ...(chosen.prefetch && { prefetch: true }),
+  };
+}
+
+function sides({ thread, group }: Tile): [rows: number, columns: number] {
+  return [thread[0] * group[0], thread[1] * group[1]];
+}
+
+function fits(tile: Tile, { limits }: Target): boolean {
+  const [rows, columns] = sides(tile);
+  const threads = tile.group[0] * tile.group[1] * tile.splitK;
+  const sums = tile.splitK > 1 ? (tile.splitK / 2) * rows * columns : 0;
+  const bytes = 4 * ((rows + columns) * tile.tileK + sums);
+  return threads <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) && bytes <= limits.maxComputeWorkgroupStorageSize;
+}
+
+/** Whether neighbouring values of an operand along the innermost depth are neighbours in memory. */
+function lies(problem: ContractionProblem, operand: 'left' | 'right', along: 'k' | 'm' | 'n'): boolean {
+  const name = along === 'k' ? `k${problem.depth.length - 1}` : along;
+  return loadsOf(problem[operand]).every(({ at: [index] }) => strideOf(index, name) === 1);
+}
+
+function powerAtMost(n: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, n)));
+}
+
+function powerAtLeast(n: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 }

@@ -9,7 +9,7 @@ import type { Axis, Expr, Index } from '../../kernel.ts';
 import type { ContractionSchedule } from '../../schedule.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, and, assign, barrier, binary, construct, div, element, f32, fma, forOf, ifOf, less, mod, mul, ref, sub, u32 } from '../wgsl-build.ts';
+import { add, and, assign, binary, construct, div, element, f32, fma, forOf, ifOf, less, mod, mul, ref, u32 } from '../wgsl-build.ts';
 import { U32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
@@ -17,6 +17,7 @@ import { along, loadAlong } from './contraction-lanes.ts';
 import type { Along } from './contraction-lanes.ts';
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { sumTurns } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
 
@@ -64,7 +65,7 @@ export function emitDirect(emitter: Emitter, values: Values, original: Contracti
     const finish = (m: readonly Group[], n: readonly Group[]): void =>
       emitEpilogue(emitter, values, problem, { rows: m.flatMap((g) => g.points), columns: n, sum: (i, j) => tile.sums[i][j], threadsN: has.n, repeats: B });
     if (splitK === 1) return finish(rows, columns);
-    emitTree(emitter, tile, turn, place, splitK, groupM * groupN);
+    sumTurns(emitter, tile.sums.flat(), turn, place, splitK, groupM * groupN);
     const last = emitter.nested({}, () => {
       emitter.runs(B * has.m * has.n);
       // Defined again in here, so that what the outputs load is loaded by these threads only.
@@ -201,23 +202,5 @@ class RegisterTile {
     }
     const vectors = depths.map((d) => this.columns.map((g) => emitter.bind('b', values.value(g.points.flatMap((p) => this.at(problem.right, [d], 'n', p.index))))));
     return (t, j) => vectors[t][j];
-  }
-}
-
-/** Sums the tiles of the threads that share a depth, into those of turn 0. */
-function emitTree(emitter: Emitter, tile: RegisterTile, turn: WgslExpr, place: WgslExpr, splitK: number, threads: number): void {
-  const sums = tile.sums.flat();
-  const half = splitK / 2;
-  const type = sums[0].type;
-  const shared = emitter.workgroupVar('partial', { kind: 'array', of: type, length: half * threads * sums.length });
-  // With turns last, `place` still holds the turn above the thread's number.
-  const thread = emitter.bind('thread', mod(place, u32(threads)));
-  const slot = (of: WgslExpr, i: number): WgslExpr => element(shared, add(add(mul(of, u32(threads)), thread), u32(i * half * threads)));
-  for (let stride = half; stride >= 1; stride /= 2) {
-    const write = emitter.nested({}, () => sums.forEach((sum, i) => emitter.push(assign(slot(sub(turn, u32(stride)), i), sum))));
-    emitter.push(ifOf(and(binary('>=', turn, u32(stride)), less(turn, u32(2 * stride))), write), barrier);
-    const read = emitter.nested({}, () => sums.forEach((sum, i) => emitter.push(assign(sum, slot(turn, i), '+'))));
-    emitter.push(ifOf(less(turn, u32(stride)), read));
-    if (stride > 1) emitter.push(barrier);
   }
 }

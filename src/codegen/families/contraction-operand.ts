@@ -1,0 +1,188 @@
+/** One operand of a contraction in workgroup memory, and how the workgroup brings it there. */
+import { add as plus, axis, constant, scale, strideOf } from '../../kernel-index.ts';
+import { binary, indexValue, loadsOf, number, select, substituteExpr } from '../../kernel-expr.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
+import type { Axis, Expr, Index } from '../../kernel.ts';
+import type { Emitter } from '../emitter.ts';
+import { atMost } from '../emitter.ts';
+import type { Values } from '../values.ts';
+import { add, assign, div, element, ifOf, less, mod, mul, u32 } from '../wgsl-build.ts';
+import { F32, vector } from '../wgsl.ts';
+import type { WgslExpr } from '../wgsl.ts';
+import { loadAlong } from './contraction-lanes.ts';
+import type { Along } from './contraction-lanes.ts';
+
+const VECTOR = vector('f32', 4);
+
+export interface Staging {
+  /** Rows or columns of a workgroup's tile, and which tile it is. */
+  readonly tile: number;
+  readonly group: WgslExpr;
+  readonly tileK: number;
+  /** Tiles of the depth. */
+  readonly tiles: number;
+  /** Threads of a workgroup, workgroups. */
+  readonly size: number;
+  readonly groups: number;
+}
+
+/**
+ * What one thread loads at once: four depths of a row, four rows at a depth, or one value. `row` and `depth` count in
+ * the tile, by four along the vector.
+ */
+interface Unit {
+  readonly row: WgslExpr;
+  readonly depth: WgslExpr;
+  /** Its row in the matrix and its depth in the tile, by four along the vector. */
+  readonly rowIndex: Index;
+  readonly depthIndex: Index;
+  /** Threads that have this unit, and the test for it where not all have. */
+  readonly threads: number;
+  readonly exists?: WgslExpr;
+  /** Holds the unit's values between the load and the write, when prefetched. */
+  held?: WgslExpr;
+}
+
+/** The tile lies as [depth][row / 4] vectors of four rows: what a thread reads at one depth is whole vectors. */
+export class StagedOperand {
+  private readonly name: 'm' | 'n';
+  private readonly extent: number;
+  private readonly depth: number;
+  private readonly operand: Expr;
+  private readonly along: Along;
+  /** Vectors from one depth to the next. */
+  private readonly pitch: number;
+  private readonly memory: WgslExpr;
+  private readonly units: readonly Unit[];
+
+  constructor(private readonly emitter: Emitter, private readonly values: Values, problem: ContractionProblem, side: 'left' | 'right', private readonly staging: Staging) {
+    this.name = side === 'left' ? 'm' : 'n';
+    this.extent = side === 'left' ? problem.M : problem.N;
+    [this.depth] = problem.depth;
+    this.operand = problem[side];
+    this.along = loadAlong(problem, side, { k: this.depth % 4 === 0, side: this.extent % 4 === 0 });
+    this.pitch = staging.tile / 4;
+    this.memory = emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
+    this.units = this.defineUnits();
+  }
+
+  /** Four neighbouring rows at a depth of the tile. */
+  at(depth: WgslExpr, vectorOfRows: WgslExpr): WgslExpr {
+    return element(this.memory, add(mul(depth, u32(this.pitch)), vectorOfRows));
+  }
+
+  /** Loads a tile of the depth into registers; `executions`: how often each thread of the dispatch's workgroups, per thread. */
+  prefetch(tile: Index, executions: number): void {
+    for (const unit of this.units) {
+      unit.held ??= this.emitter.variable('held', this.along === 'none' ? F32 : VECTOR);
+      this.where(unit, executions, () => this.emitter.push(assign(unit.held!, this.load(unit, tile))));
+    }
+  }
+
+  /** Brings a tile of the depth to workgroup memory, from registers where it was prefetched. */
+  stage(tile: Index, prefetched: boolean): void {
+    const { groups, tiles } = this.staging;
+    for (const unit of this.units) this.where(unit, groups * tiles, () => this.write(unit, prefetched ? unit.held! : this.load(unit, tile)));
+  }
+
+  private where(unit: Unit, executions: number, f: () => void): void {
+    if (!unit.exists) return f();
+    const body = this.emitter.nested({}, () => {
+      this.emitter.runs(executions * unit.threads);
+      f();
+    });
+    this.emitter.push(ifOf(unit.exists, body));
+  }
+
+  /** Consecutive threads take consecutive addresses. */
+  private defineUnits(): Unit[] {
+    const { emitter, extent, staging } = this;
+    const { tile, tileK, size, group } = staging;
+    const local = emitter.builtin('local_invocation_index');
+    const depths = this.along === 'k' ? tileK / 4 : tileK;
+    const rows = this.along === 'side' ? tile / 4 : tile;
+    const limit = this.along === 'side' ? extent / 4 : extent;
+    const depthFirst = this.along === 'k' || (this.along === 'none' && this.walksDepth());
+    const inner = depthFirst ? depths : rows;
+    const count = depths * rows;
+    // Where whole lines go to the workgroup at once, a thread's units differ along the other direction only.
+    const regular = size % inner === 0 && count % size === 0;
+    const step = size / inner;
+    const fast = emitter.bind('fast', mod(local, u32(inner)));
+    const slow = emitter.bind('slow', div(local, u32(inner)));
+    const overhangs = extent % tile !== 0;
+
+    const defineRow = (u: number, row: WgslExpr, by: number): Index => {
+      const own: Axis = { name: `${this.name}~${u}`, extent: overhangs ? limit : limit - by };
+      const at = add(mul(group, u32(rows)), row);
+      if (own.extent > 1) emitter.defineAxis(own, emitter.bind(this.name, overhangs ? atMost(at, limit - 1) : at));
+      return axis(own);
+    };
+    const defineDepth = (u: number, depth: WgslExpr, most: number): Index => {
+      const own: Axis = { name: `${this.name}k~${u}`, extent: most };
+      if (most > 1) emitter.defineAxis(own, depth);
+      return axis(own);
+    };
+
+    const total = Math.ceil(count / size);
+    let shared: { row: Index; depth: Index } | undefined;
+    return Array.from({ length: total }, (_, u): Unit => {
+      const threads = Math.min(size, count - u * size);
+      if (!regular) {
+        const unit = emitter.bind('unit', add(local, u32(u * size)));
+        const depth = emitter.bind('unit_depth', depthFirst ? mod(unit, u32(inner)) : div(unit, u32(inner)));
+        const row = emitter.bind('unit_row', depthFirst ? div(unit, u32(inner)) : mod(unit, u32(inner)));
+        return { row, depth, rowIndex: defineRow(u, row, 0), depthIndex: defineDepth(u, depth, depths), threads, ...(threads < size && { exists: less(unit, u32(count)) }) };
+      }
+      const by = u * step;
+      const further = add(slow, u32(by));
+      if (depthFirst) {
+        shared ??= { depth: defineDepth(0, fast, depths), row: defineRow(0, slow, (total - 1) * step) };
+        const rowIndex = overhangs && u > 0 ? defineRow(u, further, 0) : plus(shared.row, constant(by));
+        return { row: further, depth: fast, rowIndex, depthIndex: shared.depth, threads };
+      }
+      shared ??= { depth: defineDepth(0, slow, step), row: defineRow(0, fast, 0) };
+      return { row: fast, depth: further, rowIndex: shared.row, depthIndex: plus(shared.depth, constant(by)), threads };
+    });
+  }
+
+  /** Whether single values lie closer along the depth than along the rows. */
+  private walksDepth(): boolean {
+    const step = (at: Index, name: string): number => Math.abs(strideOf(at, name) ?? Infinity) || Infinity;
+    return loadsOf(this.operand).every(({ at: [index] }) => step(index, 'k0') <= step(index, this.name));
+  }
+
+  /** A unit's values in a tile of the depth: zeros past the end of it. */
+  private load(unit: Unit, tile: Index): WgslExpr {
+    const wide = this.along === 'k' ? 4 : 1;
+    const first = plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, wide));
+    const lanes = (index: Index, width: number): Index[] => Array.from({ length: width }, (_, t) => plus(scale(index, width), constant(t)));
+    const depths = wide === 4 ? [0, 1, 2, 3].map((t) => plus(first, constant(t))) : [first];
+    const rows = this.along === 'side' ? lanes(unit.rowIndex, 4) : [unit.rowIndex];
+    const points = depths.flatMap((k) => rows.map((row) => new Map([['k0', k], [this.name, row]])));
+    // One test for all values of the unit: vectors along the depth end with it.
+    const inside = binary('less', indexValue(first), number(this.depth, 'i32'));
+    const whole = this.depth % this.staging.tileK === 0;
+    const value = this.values.value(points.map((map) => {
+      const operand = substituteExpr(this.operand, map);
+      return whole ? operand : select(inside, operand, number(0));
+    }));
+    return this.values.splat(value, points.length as 1 | 4);
+  }
+
+  private write(unit: Unit, value: WgslExpr): void {
+    const { emitter } = this;
+    if (this.along === 'side') {
+      emitter.push(assign(this.at(unit.depth, unit.row), value));
+      return;
+    }
+    const wide = this.along === 'k' ? 4 : 1;
+    const named = emitter.bind('staged', value);
+    const vectorOfRows = div(unit.row, u32(4));
+    const lane = mod(unit.row, u32(4));
+    for (let t = 0; t < wide; t++) {
+      const target = this.at(add(mul(unit.depth, u32(wide)), u32(t)), vectorOfRows);
+      emitter.push(assign({ kind: 'element', type: F32, of: target, at: lane }, element(named, t)));
+    }
+  }
+}
