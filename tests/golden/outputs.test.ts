@@ -9,10 +9,10 @@ import { compareTrace, formatModule, summarize, type Summary } from '../../src/r
 import { difference, goldenWeight } from '../../src/weights/golden.ts';
 import { batchOf, goldenNames, goldenTensors, loadGolden, presetGraph, presetOf } from '../helpers/zoo.ts';
 
-/** The cheapest of each kind: cascaded attention and batch norm, masks and memory, packing. */
-const names = ['efficientvit_m0', 'memory_vit_tiny', 'navit_tiny'].filter((n) => goldenNames().includes(n));
+/** The cheapest of each kind: cascaded attention and batch norm, packing, channel attention. All but the last need ../shared/golden. */
+const names = ['efficientvit_m0', 'navit_tiny', 'xcit_nano_12_p16_224'].filter((n) => goldenNames().includes(n));
 
-describe.skipIf(names.length === 0)('outputs and every module equal the goldens\' (skipped without ../shared/golden)', () => {
+describe('outputs and every module equal the goldens\'', () => {
   test.each(names)('%s', (name) => {
     const golden = loadGolden(name);
     const saved = goldenTensors(name);

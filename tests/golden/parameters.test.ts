@@ -3,10 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { paramsOf } from '../../src/graph.ts';
 import { batchOf, goldenNames, loadGolden, presetGraph, presetOf, zooPresets } from '../helpers/zoo.ts';
 
-const names = goldenNames();
-
-describe.skipIf(names.length === 0)('parameters equal the goldens\' (skipped without ../shared/golden)', () => {
-  test.each(names)('%s', (name) => {
+/** Those of ../shared/golden are skipped where it is absent. */
+describe('parameters equal the goldens\'', () => {
+  test.each(goldenNames())('%s', (name) => {
     const golden = loadGolden(name);
     const graph = presetGraph(presetOf(name), batchOf(golden));
     const ours = paramsOf(graph).map((n) => `${n.attrs.name} ${n.shape.join(' ')}`);

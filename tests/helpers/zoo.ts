@@ -7,21 +7,30 @@ import type { Graph } from '../../src/graph.ts';
 import { readGolden, type Golden } from '../../src/weights/golden.ts';
 
 export const SHARED = resolve(PACKAGE_ROOT, '..', 'shared');
-const GOLDENS = join(SHARED, 'golden');
 
-/** The names of the goldens; none where the folder is absent. */
+/** Goldens lie beside the repository; those of architectures added since are small and lie in it. */
+const GOLDEN_FOLDERS = [join(SHARED, 'golden'), join(PACKAGE_ROOT, 'tests', 'golden', 'later')].filter((folder) => existsSync(folder));
+
+/** The names of the goldens that are there. */
 export function goldenNames(): string[] {
-  return existsSync(GOLDENS) ? readdirSync(GOLDENS).flatMap((f) => (f.endsWith('.json') ? [f.slice(0, -5)] : [])) : [];
+  return GOLDEN_FOLDERS.flatMap((folder) => readdirSync(folder)).flatMap((f) => (f.endsWith('.json') ? [f.slice(0, -5)] : []));
+}
+
+/** The path of a golden's file, `ending` being `.json` or `.safetensors`. */
+export function goldenFile(name: string, ending: string): string {
+  const folder = GOLDEN_FOLDERS.find((f) => existsSync(join(f, name + ending)));
+  if (!folder) throw new Error(`there is no golden ${name}${ending}`);
+  return join(folder, name + ending);
 }
 
 export function loadGolden(name: string): Golden {
-  return readGolden(readFileSync(join(GOLDENS, `${name}.json`), 'utf8'), `${name}.json`);
+  return readGolden(readFileSync(goldenFile(name, '.json'), 'utf8'), `${name}.json`);
 }
 
 /** The golden's outputs, and as `weights:NAME` the statistics that no seed gives. */
 export function goldenTensors(name: string): (key: string) => Float32Array {
-  const file = openSafetensors(join(GOLDENS, `${name}.safetensors`));
-  return (key) => file.read(key);
+  const file = openSafetensors(goldenFile(name, '.safetensors'));
+  return (key) => file.read(key) as Float32Array;
 }
 
 export interface ZooPreset {
