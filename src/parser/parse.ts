@@ -23,11 +23,11 @@ let parser = new VitParser();
  * as an `errorStatement`.
  */
 export function parse(source: Source): Result<File> {
-  return parseLexed(source).result;
+  return parseTree(source).result;
 }
 
-/** The tree together with the tokens it was read from. */
-export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexed } {
+/** The syntax tree together with the tokens and the concrete tree it was built from, which keep what it drops. */
+export function parseTree(source: Source): { result: Result<File>; lexed?: Lexed; tree?: cst.FileCst } {
   const whole: Span = { source, start: 0, end: source.text.length };
   if (source.text.length > MAX_LENGTH) {
     const message = `the file holds ${source.text.length} characters, more than the ${MAX_LENGTH} that are read`;
@@ -60,7 +60,7 @@ export function parseLexed(source: Source): { result: Result<File>; lexed?: Lexe
       }));
     }
   }
-  return { result: { value, diagnostics: keep(diagnostics) }, lexed };
+  return { result: { value, diagnostics: keep(diagnostics) }, lexed, tree };
 }
 
 function lineOf(span: Span): number {

@@ -9,7 +9,7 @@ import { spanOf } from './lex.ts';
 import * as t from './tokens.ts';
 
 /** Loosest first. `not` stands between `and` and the comparisons, unary `-` between `%` and `**`. */
-export const LEVELS: readonly { readonly operators: readonly string[]; readonly chain: 'left' | 'right' | 'none' }[] = [
+const LEVELS: readonly { readonly operators: readonly string[]; readonly chain: 'left' | 'right' | 'none' }[] = [
   { operators: ['or'], chain: 'left' },
   { operators: ['and'], chain: 'left' },
   { operators: ['not'], chain: 'right' },
@@ -24,6 +24,11 @@ const levelOf = new Map(LEVELS.flatMap(({ operators }, level) => operators.map((
 const NOT = levelOf.get('not')!;
 const RANGE = levelOf.get('..')!;
 const MINUS = levelOf.get('unary -')!;
+
+/** How tightly a binary operator binds; `by` stands with the range it belongs to. */
+export function levelOfOperator(operator: string): number {
+  return levelOf.get(operator) ?? RANGE;
+}
 
 /** An operand, or an operator before (`prefix`) or between operands. */
 export type Piece = { readonly operand: Expr } | { readonly token: IToken; readonly prefix: boolean };
@@ -47,7 +52,7 @@ export function group(source: Source, pieces: readonly Piece[], report: (d: Diag
     for (let token = operatorAhead(); token; token = operatorAhead()) {
       const operator = operatorOf(token);
       const operatorSpan = spanOf(source, token);
-      const level = levelOf.get(operator) ?? RANGE;
+      const level = levelOfOperator(operator);
       if (level < least) break;
       next++;
       if (operator === 'by') {
