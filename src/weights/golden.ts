@@ -129,7 +129,8 @@ export function difference(ours: ArrayLike<number>, golden: ArrayLike<number>): 
   const mean = sum / golden.length;
   let variance = 0;
   for (let i = 0; i < golden.length; i++) variance += (golden[i] - mean) ** 2;
-  const std = Math.sqrt(variance / Math.max(1, golden.length - 1));
+  // One value has no spread; its size stands for it.
+  const std = golden.length > 1 ? Math.sqrt(variance / (golden.length - 1)) : Math.abs(golden[0]);
   const ratio = (x: number, y: number) => (x === 0 ? 0 : x / y);
   return { relative: ratio(Math.sqrt(square), Math.sqrt(norm)), maxOverStd: ratio(largest, std) };
 }
