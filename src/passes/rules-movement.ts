@@ -3,6 +3,9 @@ import { sameShape, sizeOf } from '../graph.ts';
 import type { NodeId, Shape } from '../graph.ts';
 import type { Pending, Rule, RuleTable, Simplifier } from './simplifier.ts';
 
+/** Joins of more pieces stay nested: lists that grow in a loop must not be copied at every turn. */
+const MAX_PIECES = 64;
+
 /** move(c) = c */
 const ofConstant: Rule = (n, g) => {
   const c = g.splat(n.args[0]);
@@ -135,7 +138,7 @@ export const MOVEMENT_RULES: RuleTable = {
         const inner = g.as(id, 'concat');
         return inner?.attrs.axis === n.attrs.axis ? inner.args : [id];
       });
-      return flat.length > n.args.length ? g.emit('concat', flat, n.attrs, n.origin) : undefined;
+      return flat.length > n.args.length && flat.length <= MAX_PIECES ? g.emit('concat', flat, n.attrs, n.origin) : undefined;
     },
     // concat(x[:i], x[i:j]) = x[:j]
     (n, g) => {
