@@ -38,10 +38,21 @@ export interface Piece {
 export function chooseSteps(graph: Graph, { fuse, target }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
-  const stored = fuse ? new Fusion(flow, buffers).run() : everyOperation(flow);
+  const stored = fuse ? fuseGraph(flow, buffers) : everyOperation(flow);
   const isStored = (id: NodeId): boolean => stored.has(id);
   const nodes = graph.nodes.filter((n) => flow.live.has(n.id) && isStored(n.id) && !isBound(n));
   return nodes.map(({ id }) => ({ node: id, pieces: [{ stored: isStored }] }));
+}
+
+/** Kernels are chosen twice: what proved worth storing the first time bounds them the second time, rather than being computed through. */
+function fuseGraph(flow: Flow, maxBuffers: number): ReadonlySet<NodeId> {
+  const finisher = new Finisher((name) => {
+    const id = Number(/\d+$/.exec(name)![0]);
+    const { shape, dtype } = flow.graph.nodes[id];
+    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
+  });
+  const first = new Fusion(flow, maxBuffers, finisher, new Set()).run();
+  return new Fusion(flow, maxBuffers, finisher, first.shared).run().stored;
 }
 
 /** Every operation its own kernel; reshape and broadcast are views. */
@@ -61,26 +72,22 @@ class Fusion {
   readonly #decided = new Set<NodeId>();
   /** Nodes that live inside of a chosen kernel and nowhere else. */
   readonly #inside = new Set<NodeId>();
-  readonly #finisher: Finisher;
 
+  /** `shared` nodes are stored whatever else is. */
   constructor(
     private readonly flow: Flow,
     private readonly maxBuffers: number,
+    private readonly finisher: Finisher,
+    private readonly shared: ReadonlySet<NodeId>,
   ) {
     this.#graph = flow.graph;
-    this.#finisher = new Finisher((name) => {
-      const id = Number(/\d+$/.exec(name)![0]);
-      const { shape, dtype } = this.#graph.nodes[id];
-      return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
-    });
   }
 
-  run(): Set<NodeId> {
+  run(): { readonly stored: ReadonlySet<NodeId>; readonly shared: ReadonlySet<NodeId> } {
     for (const node of this.#graph.nodes) if (isBound(node)) this.#stored.add(node.id);
-    for (const id of this.flow.outputs) if (!isBound(this.#graph.nodes[id])) this.#stored.add(id);
+    for (const id of [...this.flow.outputs, ...this.shared]) this.#stored.add(id);
     for (const node of this.#graph.nodes) if (this.flow.live.has(node.id) && isHeavy(node)) this.#grow(node.id, new Set());
-    this.#storeShared();
-    return this.#stored;
+    return { stored: this.#stored, shared: new Set([...this.shared, ...this.#storeShared()]) };
   }
 
   /** Chooses the stored node of a heavy one's kernel: the farthest that its form allows. `taken` belongs to a kernel being chosen. */
@@ -90,11 +97,11 @@ class Fusion {
     let root = heavy;
     let inside = new Set<NodeId>();
     const passed = new Set<NodeId>();
-    for (let at = heavy; !this.flow.outputs.has(at) && this.#graph.nodes[heavy].op !== 'argsort'; ) {
+    for (let at = heavy; !this.#ends(at) && this.#graph.nodes[heavy].op !== 'argsort'; ) {
       const next = this.flow.postDominator[at];
       if (next === EXIT || taken.has(next)) break;
       const region = between(this.flow, at, next);
-      if ([...region].some((id) => !this.#mayJoin(id) || (id !== next && this.flow.outputs.has(id)))) break;
+      if ([...region].some((id) => !this.#mayJoin(id) || (id !== next && this.#ends(id)))) break;
       passed.add(at);
       for (const id of region) if (id !== next) passed.add(id);
       const draft = this.#joined(next, new Set([...passed, next]));
@@ -110,6 +117,11 @@ class Fusion {
       if (id !== root) this.#inside.add(id);
       if (isHeavy(this.#graph.nodes[id])) this.#decided.add(id);
     }
+  }
+
+  /** Whether a kernel cannot compute through the node: others need it stored. */
+  #ends(id: NodeId): boolean {
+    return this.flow.outputs.has(id) || this.shared.has(id);
   }
 
   /** Operations that may follow a reduction in its kernel. */
@@ -165,14 +177,15 @@ class Fusion {
     const heavy = [...draft.computed].filter((id) => isHeavy(this.#graph.nodes[id]));
     if (heavy.some((id) => !inlined.has(id))) return false;
     if (heavy.length > 1 && heavy.some((id) => !isReduction(this.#graph.nodes[id]))) return false;
-    const { kernel } = this.#finisher.finish(draft);
+    const { kernel } = this.finisher.finish(draft);
     if (kernel.params.length > this.maxBuffers) return false;
     const form = classify(kernel);
     return form === 'reduce' || (form === 'row' && !hasFewLongRows(kernel));
   }
 
-  /** Stores values that would be computed too often. */
-  #storeShared(): void {
+  /** Stores values that would be computed too often, and returns them. */
+  #storeShared(): NodeId[] {
+    const shared: NodeId[] = [];
     const { users, live } = this.flow;
     const kernels = this.#kernelsUsing();
     const times = new Array<number>(this.#graph.nodes.length).fill(0);
@@ -187,9 +200,11 @@ class Fusion {
       if (!live.has(id) || this.#stored.has(id) || this.#inside.has(id) || op === 'constant' || op === 'iota') continue;
       // Of values that serve the same kernels only the last is worth storing.
       if (users[id].every((u) => !this.#stored.has(u) && !isHeavy(this.#graph.nodes[u]) && kernels[u].size === kernels[id].size)) continue;
-      if (this.#feedsLoop(id) && this.#joins(id)) this.#stored.add(id);
-      else if (costs.worthStoring(id, times[id])) this.#stored.add(id);
+      if (!(this.#feedsLoop(id) && this.#joins(id)) && !costs.worthStoring(id, times[id])) continue;
+      this.#stored.add(id);
+      shared.push(id);
     }
+    return shared;
   }
 
   /** For each node the stored nodes whose kernels compute it. */

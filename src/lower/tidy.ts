@@ -5,11 +5,11 @@
  */
 import type { Axis, Expr, Index, Stage } from '../kernel.ts';
 import { stageRefsOf, visitExpr } from '../kernel-expr.ts';
-import { add, axis, flatten, floorDiv, mod, plainAxis, sameIndex, scale, strideOf } from '../kernel-index.ts';
+import { add, axis, constant, flatten, floorDiv, mod, plainAxis, rangeOf, sameIndex, scale, strideOf } from '../kernel-index.ts';
 import { axisLists, change, type Raw } from './rewrite.ts';
 
 export function tidy(raw: Raw): Raw {
-  return viewStores(mergeAxes(order(dropOnes(splitAxes(raw)))));
+  return viewStores(mergeAxes(order(dropOnes(splitAxes(narrow(raw))))));
 }
 
 /** Calls f with every index of the kernel, also those inside of others. */
@@ -27,6 +27,25 @@ function eachIndex(raw: Raw, f: (index: Index) => void): void {
     });
   for (const stage of raw.stages) expr(stage.body);
   for (const store of raw.stores) store.at.forEach(deep);
+}
+
+/** Computes of a stage only the points that are read, where all references read the same part of an axis. */
+function narrow(raw: Raw): Raw {
+  for (const stage of raw.stages.toReversed()) {
+    for (const [i, a] of stage.axes.entries()) {
+      const reads = raw.stages.flatMap((s) => stageRefsOf(s.body)).flatMap(({ stage: of, at }) => (of === stage.name ? [rangeOf(at[i])] : []));
+      if (reads.length === 0) continue;
+      const [low, high] = [Math.min(...reads.map((r) => r[0])), Math.max(...reads.map((r) => r[1]))];
+      if (low < 0 || high >= a.extent || high - low + 1 === a.extent) continue;
+      const part = { name: `${a.name}n`, extent: high - low + 1 };
+      raw = change(raw, {
+        axes: (list) => list.map((x) => (x.name === a.name ? part : x)),
+        map: new Map([[a.name, add(axis(part), constant(low))]]),
+        refs: (of, at) => (of === stage.name ? at.with(i, add(at[i], constant(-low))) : at),
+      });
+    }
+  }
+  return raw;
 }
 
 /**
