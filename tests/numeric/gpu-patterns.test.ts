@@ -1,9 +1,11 @@
 /** Whole patterns of models through the rules' own schedules, for every kind of target. */
 import { describe, expect, test } from 'vitest';
+import type { Tensor } from '../../src/ops/types.ts';
 import { WEB, type Target } from '../../src/targets.ts';
+import { fromF16, toF16 } from '../../src/weights/half.ts';
 import { checkOnDevice } from '../helpers/check-plan.ts';
 import { testDevice } from '../helpers/device.ts';
-import { pattern, PATTERNS } from '../helpers/patterns.ts';
+import { pattern, PATTERNS, valuesOf } from '../helpers/patterns.ts';
 
 const gpu = await testDevice();
 
@@ -17,5 +19,23 @@ describe.skipIf(!gpu).each([
   test.each(Object.keys(PATTERNS))('%s', async (name) => {
     const plan = await checkOnDevice(gpu!.device, pattern(name), { target: TARGETS[target](), fuse });
     expect(plan.arenaBytes).toBeLessThanOrEqual(plan.livenessBound + 256 * plan.buffers.length);
+  });
+});
+
+/** Values that f16 holds exactly, so that storing weights as f16 changes nothing. */
+const halves = (name: string, shape: readonly number[], dtype: Tensor['dtype']): Tensor => {
+  const { data, ...tensor } = valuesOf(name, shape, dtype);
+  return { ...tensor, data: dtype === 'f32' ? Float64Array.from(data, (x) => fromF16(toF16(x))) : data };
+};
+
+describe.skipIf(!gpu)('weights stored as f16', () => {
+  test.each(['mlpResidual', 'attention', 'convRelu', 'depthwise', 'patchEmbed', 'conv1d', 'copies', 'lookup'])('packed in words, without shader-f16: %s', async (name) => {
+    const plan = await checkOnDevice(gpu!.device, pattern(name), { target: WEB, storage: 'f16', values: halves });
+    const stored = (kind: string) => new Set(plan.buffers.filter((b) => (b.buffer.kind === 'weight') === (kind === 'weight')).map((b) => b.buffer.storage));
+    expect(stored('temp').has('f16')).toBe(false);
+  });
+
+  test.skipIf(!gpu?.target.shaderF16).each(Object.keys(PATTERNS))('with shader-f16, activations too: %s', async (name) => {
+    await checkOnDevice(gpu!.device, pattern(name), { target: gpu!.target, storage: 'f16', values: halves, tolerance: 5e-3 });
   });
 });
