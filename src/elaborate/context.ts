@@ -13,6 +13,9 @@ import type { Dim, TensorValue, Value } from './values.ts';
 /** Bounds on what one elaboration may take, so that any input ends soon. */
 export const LIMITS = { turns: 1_000_000, nodes: 200_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, errors: 50 } as const;
 
+/** What a call takes beside its body: names are bound, arguments matched. */
+const CALL_STEPS = 10;
+
 /** Unwinds to the nearest statement that can be skipped; what went wrong has been reported. */
 export class Poisoned extends Error {}
 const POISONED = new Poisoned('a reported failure was used');
@@ -79,6 +82,7 @@ export class Context {
   within<T>(frame: Omit<Frame, 'parent' | 'depth'>, run: () => T): T {
     const parent = this.frame;
     const depth = parent.depth + 1;
+    if (frame.call) this.step(frame.call, CALL_STEPS);
     if (depth > LIMITS.depth) this.#tooDeep(frame);
     this.frame = { ...frame, parent, depth };
     try {

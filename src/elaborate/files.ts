@@ -1,5 +1,5 @@
 /** The files of one elaboration: what each declares and imports, found once. */
-import type { Block, File, Function, Import, Item, Let, Model, Name, Preset } from '../ast.ts';
+import type { Block, File, Function, Import, Item, Let, Model, Name, Preset, Statement } from '../ast.ts';
 import { error } from '../diagnostics.ts';
 import type { Diagnostic, Result } from '../diagnostics.ts';
 import type { Span } from '../source.ts';
@@ -22,6 +22,13 @@ export interface FileScope {
   readonly names: ReadonlyMap<string, TopLevelName>;
   /** Visible behind the file's own names; the prelude itself has none. */
   readonly prelude?: FileScope;
+  /** Whether statements could not be read: names that seem unknown may have been lost with them. */
+  readonly broken: boolean;
+}
+
+/** Whether a body has statements that could not be read. */
+export function isBroken(body: readonly Statement[]): boolean {
+  return body.some((s) => s.kind === 'errorStatement' || (s.kind === 'for' && isBroken(s.body)) || (s.kind === 'if' && (isBroken(s.then) || isBroken(s.else ?? []))));
 }
 
 export function isDeclaration(item: Item): item is Declaration {
@@ -66,7 +73,8 @@ export class Files {
   open(path: string, file: File, via?: Import): FileScope {
     this.#chain.push({ path, via });
     const names = new Map<string, TopLevelName>();
-    const scope: FileScope = { path, file, names, ...(this.prelude && { prelude: this.prelude }) };
+    const broken = file.items.some((i) => 'body' in i && isBroken(i.body));
+    const scope: FileScope = { path, file, names, broken, ...(this.prelude && { prelude: this.prelude }) };
     for (const item of file.items) {
       if (item.kind === 'import') this.#import(item, scope, names);
       else this.#declare(item.name, { span: item.name.span, declaration: item, home: scope }, names);

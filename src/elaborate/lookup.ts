@@ -25,6 +25,7 @@ export function topLevelValue(context: Context, file: FileScope, name: string, s
   if (top) return valueOf(context, name, top, span);
   const builtin = BUILTINS.get(name);
   if (builtin) return { kind: 'builtin', builtin };
+  if (file.broken) return context.poisoned();
   const close = suggest(name, visibleNames(file, env));
   return context.fail('E0201', `\`${name}\` has no value here`, span, { help: close ? `did you mean \`${close}\`?` : 'assign it on every way that leads here' });
 }

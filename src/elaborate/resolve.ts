@@ -6,6 +6,7 @@ import type { Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import { ATTRIBUTES, attributeHelp } from './attributes.ts';
 import { BUILTINS } from './builtins/table.ts';
+import { isBroken } from './files.ts';
 import type { FileScope } from './files.ts';
 import { assignedNames } from './statements.ts';
 import { SOURCES } from './weight-rules.ts';
@@ -46,6 +47,8 @@ export function checkNames(scope: FileScope, report: Report): void {
 class Resolver {
   readonly #scope: FileScope;
   readonly #report: Report;
+  /** Whether names of the item at hand may have been lost with statements that could not be read. */
+  #lossy = false;
 
   constructor(scope: FileScope, report: Report) {
     this.#scope = scope;
@@ -54,6 +57,7 @@ class Resolver {
 
   file(): void {
     for (const item of this.#scope.file.items) {
+      this.#lossy = 'body' in item && isBroken(item.body);
       switch (item.kind) {
         case 'import':
           break;
@@ -259,7 +263,7 @@ class Resolver {
   }
 
   #name(text: string, span: Span, names: Names): void {
-    if (names.has(text) || this.#visible(text)) return;
+    if (this.#lossy || names.has(text) || this.#visible(text)) return;
     const past = names.pastOf(text);
     if (past) {
       this.#report(error('E0207', `\`${text}\` is assigned inside a loop and has no value after it`, span, { labels: [{ span: past, message: 'stays inside the loop' }], help: `give \`${text}\` a value before the loop; the loop then carries it on` }));
