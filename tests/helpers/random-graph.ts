@@ -3,21 +3,13 @@
  * Values stay within a few orders of magnitude, so that results can be compared.
  */
 import { sizeOf } from '../../src/graph.ts';
-import type { Graph, GraphInput, NodeId, Shape } from '../../src/graph.ts';
-import { GraphBuilder } from '../../src/graph-builder.ts';
-import type { OpAttrs, OpName, Tensor } from '../../src/ops/types.ts';
+import type { Graph, NodeId, Shape } from '../../src/graph.ts';
+import type { OpAttrs, Tensor } from '../../src/ops/types.ts';
 import { Random } from './random.ts';
+import { EXTENTS, RandomBuilder } from './random-builder.ts';
+import type { RandomGraphOptions } from './random-builder.ts';
 
-export interface RandomGraphOptions {
-  /** Patterns to string together. Default 8. */
-  readonly steps?: number;
-  /** The largest tensor. Default 3000 elements. */
-  readonly maxElements?: number;
-  /** Operations that jump (floor, comparisons and order of f32 values, casts to i32): rounding may flip them. Default true. */
-  readonly discontinuous?: boolean;
-}
-
-const EXTENTS = [1, 1, 2, 3, 4, 5, 7, 8, 11, 13, 17];
+export type { RandomGraphOptions };
 
 export function randomGraph(seed: number, options: RandomGraphOptions = {}): Graph {
   return new RandomGraph(seed, { steps: 8, maxElements: 3000, discontinuous: true, ...options }).build();
@@ -46,38 +38,22 @@ function hash(text: string): number {
   return h & 0xffff;
 }
 
-class RandomGraph {
-  readonly #random: Random;
-  readonly #builder = new GraphBuilder();
-  readonly #options: Required<RandomGraphOptions>;
-  readonly #inputs: GraphInput[] = [];
-  /** f32 values that later steps may read. */
-  readonly #pool: NodeId[] = [];
-  #scope = '';
-  #params = 0;
-  readonly #seed: number;
-
-  constructor(seed: number, options: Required<RandomGraphOptions>) {
-    this.#random = new Random(seed);
-    this.#seed = seed;
-    this.#options = options;
-  }
-
+class RandomGraph extends RandomBuilder {
   build(): Graph {
-    const r = this.#random;
-    for (let i = r.integer(1, 2); i > 0; i--) this.#pool.push(this.#input(this.#shape(r.integer(2, 4))));
+    const r = this.random;
+    for (let i = r.integer(1, 2); i > 0; i--) this.pool.push(this.input(this.shape(r.integer(2, 4))));
     const steps = Object.entries(this.#patterns());
-    for (let i = 0; i < this.#options.steps; i++) {
+    for (let i = 0; i < this.options.steps; i++) {
       const [name, step] = r.pick(steps);
-      this.#scope = `step${i}.${name}`;
-      const x = this.#operand();
+      this.scope = `step${i}.${name}`;
+      const x = this.operand();
       const made = step(x);
-      if (made !== undefined) this.#pool.push(made);
+      if (made !== undefined) this.pool.push(made);
     }
-    const outputs = r.shuffle(this.#pool.slice(-4)).slice(0, r.integer(1, 3));
-    return this.#builder.finish({
-      name: `random${this.#seed}`,
-      inputs: this.#inputs,
+    const outputs = r.shuffle(this.pool.slice(-4)).slice(0, r.integer(1, 3));
+    return this.builder.finish({
+      name: `random${this.seed}`,
+      inputs: this.inputs,
       outputs: outputs.map((node, i) => ({ name: `out${i}`, node, attributes: [] })),
       weightRules: [],
     });
@@ -85,28 +61,28 @@ class RandomGraph {
 
   /** Ways to make an f32 value from one; undefined where its shape does not suit. */
   #patterns(): Record<string, (x: NodeId) => NodeId | undefined> {
-    const r = this.#random;
+    const r = this.random;
     return {
-      unary: (x) => this.#unary(x),
-      chain: (x) => this.#unary(this.#unary(this.#unary(x))),
-      binary: (x) => this.#binary(x, this.#like(x)),
-      residual: (x) => this.#op('add', [x, this.#unary(x)]),
-      scaleShift: (x) => this.#affine(x, r.integer(0, this.#rank(x))),
-      gelu: (x) => this.#op('mul', [x, this.#plus(this.#op('erf', [this.#times(x, Math.SQRT1_2)]), 1)]),
-      silu: (x) => this.#op('mul', [x, this.#op('sigmoid', [x])]),
-      softmax: (x) => this.#softmax(x),
-      layerNorm: (x) => this.#layerNorm(x),
-      rmsNorm: (x) => this.#op('mul', [x, this.#back(x, this.#op('rsqrt', [this.#plus(this.#mean(this.#op('mul', [x, x])), 1e-3)]))]),
+      unary: (x) => this.unary(x),
+      chain: (x) => this.unary(this.unary(this.unary(x))),
+      binary: (x) => this.binary(x, this.like(x)),
+      residual: (x) => this.op('add', [x, this.unary(x)]),
+      scaleShift: (x) => this.affine(x, r.integer(0, this.rank(x))),
+      gelu: (x) => this.op('mul', [x, this.plus(this.op('erf', [this.times(x, Math.SQRT1_2)]), 1)]),
+      silu: (x) => this.op('mul', [x, this.op('sigmoid', [x])]),
+      softmax: (x) => this.softmax(x),
+      layerNorm: (x) => this.layerNorm(x),
+      rmsNorm: (x) => this.op('mul', [x, this.back(x, this.op('rsqrt', [this.plus(this.mean(this.op('mul', [x, x])), 1e-3)]))]),
       linear: (x) => this.#linear(x),
-      linearNorm: (x) => this.#affine(this.#linear(this.#layerNorm(x) ?? x) ?? x, -1),
+      linearNorm: (x) => this.affine(this.#linear(this.layerNorm(x) ?? x) ?? x, -1),
       attention: (x) => this.#attention(x),
       einsum: (x) => this.#einsum(x),
       convolution: (x) => this.#convolution(x),
       convNorm: (x) => this.#convNorm(x),
       pool: (x) => this.#pooling(x),
-      reduce: (x) => this.#reduce(x),
+      reduce: (x) => this.reduce(x),
       reshape: (x) => this.#regroup(x),
-      transpose: (x) => this.#op('transpose', [x], { permutation: r.shuffle(this.#axes(x)) }),
+      transpose: (x) => this.op('transpose', [x], { permutation: r.shuffle(this.axes(x)) }),
       window: (x) => this.#windows(x),
       slice: (x) => this.#slice(x),
       split: (x) => this.#splitJoin(x),
@@ -114,227 +90,77 @@ class RandomGraph {
       pad: (x) => this.#pad(x),
       gather: (x) => this.#gather(x),
       mask: (x) => this.#mask(x),
-      squeezeExcite: (x) => this.#op('mul', [x, this.#back(x, this.#op('sigmoid', [this.#mean(x)]))]),
+      squeezeExcite: (x) => this.op('mul', [x, this.back(x, this.op('sigmoid', [this.mean(x)]))]),
       position: (x) => this.#position(x),
-      dead: (x) => void this.#unary(x),
-      ...(this.#options.discontinuous ? { jump: (x: NodeId) => this.#jump(x), sort: (x: NodeId) => this.#sort(x) } : {}),
+      dead: (x) => void this.unary(x),
+      ...(this.options.discontinuous ? { jump: (x: NodeId) => this.#jump(x), sort: (x: NodeId) => this.#sort(x) } : {}),
     };
-  }
-
-  // Basics.
-
-  #op<K extends OpName>(op: K, args: readonly NodeId[], attrs = {} as OpAttrs[K]): NodeId {
-    return this.#builder.push(op, args, attrs, { scope: this.#scope, block: 'Random' });
-  }
-
-  #shapeOf(id: NodeId): Shape {
-    return this.#builder.type(id).shape;
-  }
-
-  #rank(id: NodeId): number {
-    return this.#shapeOf(id).length;
-  }
-
-  #axes(id: NodeId): number[] {
-    return this.#shapeOf(id).map((_, axis) => axis);
-  }
-
-  #fits(shape: Shape): boolean {
-    return sizeOf(shape) <= this.#options.maxElements;
-  }
-
-  #shape(rank: number): number[] {
-    for (;;) {
-      const shape = Array.from({ length: rank }, () => this.#random.pick(EXTENTS));
-      if (this.#fits(shape)) return shape;
-    }
-  }
-
-  #input(shape: Shape, dtype: 'f32' | 'i32' = 'f32'): NodeId {
-    const name = `in${this.#inputs.length}`;
-    const node = this.#op('input', [], { name, shape, dtype });
-    this.#inputs.push({ name, node });
-    return node;
-  }
-
-  #param(shape: Shape, kind = 'weight'): NodeId {
-    return this.#op('param', [], { name: `p${this.#params++}.${kind}`, shape, dtype: 'f32', buffer: kind.startsWith('running') });
-  }
-
-  #full(value: number, shape: Shape, dtype: 'f32' | 'i32' | 'bool' = 'f32'): NodeId {
-    const scalar = this.#op('constant', [], { value, dtype });
-    return shape.length === 0 ? scalar : this.#op('broadcast', [scalar], { shape });
-  }
-
-  #times(x: NodeId, c: number): NodeId {
-    return this.#op('mul', [x, this.#full(c, this.#shapeOf(x))]);
-  }
-
-  #plus(x: NodeId, c: number): NodeId {
-    return this.#op('add', [x, this.#full(c, this.#shapeOf(x))]);
-  }
-
-  #operand(): NodeId {
-    // Mostly the newest value, so that chains grow.
-    return this.#random.chance(0.6) ? this.#pool[this.#pool.length - 1] : this.#random.pick(this.#pool);
-  }
-
-  /** A value of the same shape: another one, a broadcast parameter, or the value itself. */
-  #like(x: NodeId): NodeId {
-    const shape = this.#shapeOf(x);
-    const twins = this.#pool.filter((id) => this.#shapeOf(id).join() === shape.join());
-    if (twins.length > 0 && this.#random.chance(0.5)) return this.#random.pick(twins);
-    const own = shape.map((d) => (this.#random.chance(0.5) ? d : 1)).slice(this.#random.integer(0, shape.length));
-    const source = this.#random.chance(0.7) ? this.#param(own) : this.#input(own);
-    return this.#op('broadcast', [source], { shape });
-  }
-
-  // Element-wise.
-
-  #unary(x: NodeId): NodeId {
-    const positive = (floor: number): NodeId => this.#plus(this.#op('abs', [x]), floor);
-    return this.#random.pick<() => NodeId>([
-      () => this.#op('neg', [x]),
-      () => this.#op('abs', [x]),
-      () => this.#op('exp', [this.#op('tanh', [x])]),
-      () => this.#op('log', [positive(0.5)]),
-      () => this.#op('sqrt', [positive(0.1)]),
-      () => this.#op('rsqrt', [positive(0.1)]),
-      () => this.#op('sin', [x]),
-      () => this.#op('cos', [x]),
-      () => this.#op('tanh', [x]),
-      () => this.#op('erf', [x]),
-      () => this.#op('sigmoid', [x]),
-      () => this.#op('pow', [positive(0.5), this.#full(this.#random.pick([0.5, 1, 1.7, -0.5]), this.#shapeOf(x))]),
-      () => this.#op('pow', [this.#op('tanh', [x]), this.#full(this.#random.pick([2, 3]), this.#shapeOf(x))]),
-      () => this.#op('max', [x, this.#full(0, this.#shapeOf(x))]),
-      () => this.#times(x, this.#random.pick([-1, 0.5, 1, 1.25])),
-      () => this.#op('div', [x, this.#full(this.#random.pick([2, 3]), this.#shapeOf(x))]),
-    ])();
-  }
-
-  #binary(x: NodeId, y: NodeId): NodeId {
-    return this.#random.pick<() => NodeId>([
-      () => this.#op('add', [x, y]),
-      () => this.#op('sub', [x, y]),
-      () => this.#op('mul', [this.#op('tanh', [x]), y]),
-      () => this.#op('div', [x, this.#plus(this.#op('abs', [y]), 0.5)]),
-      () => this.#op('max', [x, y]),
-      () => this.#op('min', [x, y]),
-    ])();
-  }
-
-  /** x * s + t, or its like, with parameters along one axis (from the end where negative; all axes past the rank). */
-  #affine(x: NodeId, axis: number): NodeId {
-    const shape = this.#shapeOf(x);
-    const at = axis < 0 ? shape.length + axis : axis;
-    const own = shape.map((d, i) => (i === at || at >= shape.length ? d : 1));
-    const side = (kind: string): NodeId => this.#op('broadcast', [this.#param(own, kind)], { shape });
-    const scaled = this.#random.chance(0.5) ? this.#op('mul', [x, side('scale')]) : this.#op('mul', [side('scale'), this.#op('sub', [x, side('mean')])]);
-    return this.#op('add', [scaled, side('shift')]);
-  }
-
-  // Reductions with broadcast.
-
-  /** A reduced value of the last axis brought back to the whole shape. */
-  #back(x: NodeId, reduced: NodeId): NodeId {
-    const shape = this.#shapeOf(x);
-    if (shape.length === 0) return reduced;
-    return this.#op('broadcast', [this.#op('reshape', [reduced], { shape: [...shape.slice(0, -1), 1] })], { shape });
-  }
-
-  #mean(x: NodeId): NodeId {
-    if (this.#rank(x) === 0) return x;
-    return this.#times(this.#op('reduceSum', [x], { axes: [this.#rank(x) - 1] }), 1 / this.#shapeOf(x)[this.#rank(x) - 1]);
-  }
-
-  #softmax(x: NodeId): NodeId | undefined {
-    if (this.#rank(x) === 0) return undefined;
-    const last = [this.#rank(x) - 1];
-    const e = this.#op('exp', [this.#op('sub', [x, this.#back(x, this.#op('reduceMax', [x], { axes: last }))])]);
-    return this.#op('div', [e, this.#back(x, this.#op('reduceSum', [e], { axes: last }))]);
-  }
-
-  #layerNorm(x: NodeId): NodeId | undefined {
-    if (this.#rank(x) === 0) return undefined;
-    const centred = this.#op('sub', [x, this.#back(x, this.#mean(x))]);
-    const variance = this.#mean(this.#op('mul', [centred, centred]));
-    const normed = this.#op('mul', [centred, this.#back(x, this.#op('rsqrt', [this.#plus(variance, 1e-2)]))]);
-    return this.#affine(normed, -1);
-  }
-
-  #reduce(x: NodeId): NodeId | undefined {
-    const axes = this.#axes(x).filter(() => this.#random.chance(0.4));
-    if (axes.length === 0) return undefined;
-    const op = this.#random.pick(['reduceSum', 'reduceMax', 'reduceMin'] as const);
-    const reduced = this.#op(op, [x], { axes });
-    return op === 'reduceSum' ? this.#times(reduced, 1 / axes.reduce((n, a) => n * this.#shapeOf(x)[a], 1)) : reduced;
   }
 
   // Contractions.
 
   #linear(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     const rank = shape.length;
     if (rank === 0 || rank > 4) return undefined;
     const depth = shape[rank - 1];
-    const out = this.#random.pick([1, 2, 5, 8, 12]);
-    if (!this.#fits([...shape.slice(0, -1), out]) || !this.#fits([out, depth])) return undefined;
+    const out = this.random.pick([1, 2, 5, 8, 12]);
+    if (!this.fits([...shape.slice(0, -1), out]) || !this.fits([out, depth])) return undefined;
     const lead = ['a', 'b', 'c'].slice(0, rank - 1);
-    const y = this.#op('einsum', [x, this.#times(this.#param([out, depth]), 1 / Math.sqrt(depth))], { left: [...lead, 'k'], right: ['n', 'k'], out: [...lead, 'n'] });
-    return this.#random.chance(0.7) ? this.#op('add', [y, this.#op('broadcast', [this.#param([out], 'bias')], { shape: this.#shapeOf(y) })]) : y;
+    const y = this.op('einsum', [x, this.times(this.param([out, depth]), 1 / Math.sqrt(depth))], { left: [...lead, 'k'], right: ['n', 'k'], out: [...lead, 'n'] });
+    return this.random.chance(0.7) ? this.op('add', [y, this.op('broadcast', [this.param([out], 'bias')], { shape: this.shapeOf(y) })]) : y;
   }
 
   /** softmax(q k^T) v over heads that the last axis splits into. */
   #attention(x: NodeId): NodeId | undefined {
-    const tokens = this.#rank(x) > 3 ? undefined : this.#rank(x) < 2 ? undefined : x;
+    const tokens = this.rank(x) > 3 ? undefined : this.rank(x) < 2 ? undefined : x;
     if (tokens === undefined) return undefined;
-    const [batch, n, d] = [1, 1, ...this.#shapeOf(tokens)].slice(-3);
-    const heads = this.#random.pick([1, 2, 3].filter((h) => d % h === 0));
-    if (!this.#fits([batch, heads, n, n]) || !this.#fits([3, batch, n, d]) || !this.#fits([3 * d, d])) return undefined;
-    const flat = this.#op('reshape', [tokens], { shape: [batch, n, d] });
-    const weight = this.#times(this.#param([3 * d, d]), 1 / Math.sqrt(d));
-    const qkv = this.#op('einsum', [flat, weight], { left: ['b', 'n', 'k'], right: ['o', 'k'], out: ['b', 'n', 'o'] });
-    const split = this.#op('transpose', [this.#op('reshape', [qkv], { shape: [batch, n, 3, heads, d / heads] })], { permutation: [2, 0, 3, 1, 4] });
+    const [batch, n, d] = [1, 1, ...this.shapeOf(tokens)].slice(-3);
+    const heads = this.random.pick([1, 2, 3].filter((h) => d % h === 0));
+    if (!this.fits([batch, heads, n, n]) || !this.fits([3, batch, n, d]) || !this.fits([3 * d, d])) return undefined;
+    const flat = this.op('reshape', [tokens], { shape: [batch, n, d] });
+    const weight = this.times(this.param([3 * d, d]), 1 / Math.sqrt(d));
+    const qkv = this.op('einsum', [flat, weight], { left: ['b', 'n', 'k'], right: ['o', 'k'], out: ['b', 'n', 'o'] });
+    const split = this.op('transpose', [this.op('reshape', [qkv], { shape: [batch, n, 3, heads, d / heads] })], { permutation: [2, 0, 3, 1, 4] });
     const [q, k, v] = [0, 1, 2].map((t) => {
-      const part = this.#op('slice', [split], { start: [t, 0, 0, 0, 0], size: [1, batch, heads, n, d / heads], step: [1, 1, 1, 1, 1] });
-      return this.#op('reshape', [part], { shape: [batch, heads, n, d / heads] });
+      const part = this.op('slice', [split], { start: [t, 0, 0, 0, 0], size: [1, batch, heads, n, d / heads], step: [1, 1, 1, 1, 1] });
+      return this.op('reshape', [part], { shape: [batch, heads, n, d / heads] });
     });
-    const scores = this.#times(this.#op('einsum', [q, k], { left: ['b', 'h', 'i', 'd'], right: ['b', 'h', 'j', 'd'], out: ['b', 'h', 'i', 'j'] }), (d / heads) ** -0.5);
-    const biased = this.#random.chance(0.5) ? this.#op('add', [scores, this.#op('broadcast', [this.#param([heads, n, n], 'bias')], { shape: this.#shapeOf(scores) })]) : scores;
-    const mixed = this.#op('einsum', [this.#softmax(biased)!, v], { left: ['b', 'h', 'i', 'j'], right: ['b', 'h', 'j', 'd'], out: ['b', 'h', 'i', 'd'] });
-    return this.#op('reshape', [this.#op('transpose', [mixed], { permutation: [0, 2, 1, 3] })], { shape: this.#shapeOf(tokens) });
+    const scores = this.times(this.op('einsum', [q, k], { left: ['b', 'h', 'i', 'd'], right: ['b', 'h', 'j', 'd'], out: ['b', 'h', 'i', 'j'] }), (d / heads) ** -0.5);
+    const biased = this.random.chance(0.5) ? this.op('add', [scores, this.op('broadcast', [this.param([heads, n, n], 'bias')], { shape: this.shapeOf(scores) })]) : scores;
+    const mixed = this.op('einsum', [this.softmax(biased)!, v], { left: ['b', 'h', 'i', 'j'], right: ['b', 'h', 'j', 'd'], out: ['b', 'h', 'i', 'd'] });
+    return this.op('reshape', [this.op('transpose', [mixed], { permutation: [0, 2, 1, 3] })], { shape: this.shapeOf(tokens) });
   }
 
   /** Any labels: shared, summed on both sides, summed on one. */
   #einsum(x: NodeId): NodeId | undefined {
-    const left = this.#axes(x).map((axis) => `l${axis}`);
-    const extents = new Map(left.map((l, i) => [l, this.#shapeOf(x)[i]]));
-    const right = left.filter(() => this.#random.chance(0.5));
-    for (let i = this.#random.integer(0, 2); i > 0; i--) {
+    const left = this.axes(x).map((axis) => `l${axis}`);
+    const extents = new Map(left.map((l, i) => [l, this.shapeOf(x)[i]]));
+    const right = left.filter(() => this.random.chance(0.5));
+    for (let i = this.random.integer(0, 2); i > 0; i--) {
       right.push(`r${i}`);
-      extents.set(`r${i}`, this.#random.pick(EXTENTS));
+      extents.set(`r${i}`, this.random.pick(EXTENTS));
     }
-    const order = this.#random.shuffle(right);
-    const out = this.#random.shuffle([...extents.keys()].filter(() => this.#random.chance(0.6)));
+    const order = this.random.shuffle(right);
+    const out = this.random.shuffle([...extents.keys()].filter(() => this.random.chance(0.6)));
     const shape = (labels: readonly string[]): number[] => labels.map((l) => extents.get(l)!);
     const work = sizeOf([...extents.values()]);
-    if (!this.#fits(shape(order)) || !this.#fits(shape(out)) || work > 50 * this.#options.maxElements) return undefined;
-    const y = this.#random.chance(0.6) ? this.#param(shape(order)) : this.#input(shape(order));
-    const flip = this.#random.chance(0.5);
-    const sums = this.#op('einsum', flip ? [y, x] : [x, y], { left: flip ? order : left, right: flip ? left : order, out });
-    return this.#times(sums, 1 / Math.sqrt(work / sizeOf(shape(out))));
+    if (!this.fits(shape(order)) || !this.fits(shape(out)) || work > 50 * this.options.maxElements) return undefined;
+    const y = this.random.chance(0.6) ? this.param(shape(order)) : this.input(shape(order));
+    const flip = this.random.chance(0.5);
+    const sums = this.op('einsum', flip ? [y, x] : [x, y], { left: flip ? order : left, right: flip ? left : order, out });
+    return this.times(sums, 1 / Math.sqrt(work / sizeOf(shape(out))));
   }
 
   /** The value as [batch, channels, 1 to 3 spatial axes]. */
   #image(x: NodeId): NodeId | undefined {
-    const rank = this.#rank(x);
+    const rank = this.rank(x);
     if (rank < 2 || rank > 5) return undefined;
-    return rank === 2 ? this.#op('reshape', [x], { shape: [1, ...this.#shapeOf(x)] }) : x;
+    return rank === 2 ? this.op('reshape', [x], { shape: [1, ...this.shapeOf(x)] }) : x;
   }
 
   #spatial(extents: readonly number[], window: readonly number[]): OpAttrs['conv'] {
-    const r = this.#random;
+    const r = this.random;
     const stride = extents.map(() => r.pick([1, 1, 2, 3]));
     const dilation = extents.map(() => r.pick([1, 1, 2]));
     const padding = extents.map((extent, i) => {
@@ -348,170 +174,170 @@ class RandomGraph {
   #convolution(x: NodeId): NodeId | undefined {
     const image = this.#image(x);
     if (image === undefined) return undefined;
-    const r = this.#random;
-    const [batch, channels, ...extents] = this.#shapeOf(image);
+    const r = this.random;
+    const [batch, channels, ...extents] = this.shapeOf(image);
     const groups = r.pick([1, 1, channels, ...[2, 3].filter((g) => channels % g === 0)]);
     const outputs = groups * r.pick([1, 2, 3]);
     const window = extents.map(() => r.pick([1, 1, 2, 3]));
     const weight = [outputs, channels / groups, ...window];
     const attrs = r.chance(0.3) ? { ...this.#spatial(extents, window), padding: extents.map((d, i) => ({ low: Math.max(0, 2 * window[i] - 1 - d), high: 0 })) } : this.#spatial(extents, window);
-    if (!this.#fits(weight) || !this.#fits([batch, outputs, ...extents.map((d) => d + 4)])) return undefined;
-    return this.#op('conv', [image, this.#times(this.#param(weight), 1 / Math.sqrt(sizeOf(weight.slice(1))))], { ...attrs, groups });
+    if (!this.fits(weight) || !this.fits([batch, outputs, ...extents.map((d) => d + 4)])) return undefined;
+    return this.op('conv', [image, this.times(this.param(weight), 1 / Math.sqrt(sizeOf(weight.slice(1))))], { ...attrs, groups });
   }
 
   /** Batch norm as models write it. */
   #convNorm(x: NodeId): NodeId | undefined {
     const y = this.#convolution(x);
     if (y === undefined) return undefined;
-    const shape = this.#shapeOf(y);
-    const side = (kind: string): NodeId => this.#op('reshape', [this.#param([shape[1]], kind)], { shape: [1, shape[1], ...shape.slice(2).map(() => 1)] });
-    const whole = (id: NodeId): NodeId => this.#op('broadcast', [id], { shape });
-    const centred = this.#op('sub', [y, whole(side('running_mean'))]);
-    const deviation = this.#op('sqrt', [this.#plus(side('running_var'), 1e-5)]);
-    const scaled = this.#op('mul', [this.#op('div', [centred, whole(deviation)]), whole(side('weight'))]);
-    return this.#op('add', [scaled, whole(side('bias'))]);
+    const shape = this.shapeOf(y);
+    const side = (kind: string): NodeId => this.op('reshape', [this.param([shape[1]], kind)], { shape: [1, shape[1], ...shape.slice(2).map(() => 1)] });
+    const whole = (id: NodeId): NodeId => this.op('broadcast', [id], { shape });
+    const centred = this.op('sub', [y, whole(side('running_mean'))]);
+    const deviation = this.op('sqrt', [this.plus(side('running_var'), 1e-5)]);
+    const scaled = this.op('mul', [this.op('div', [centred, whole(deviation)]), whole(side('weight'))]);
+    return this.op('add', [scaled, whole(side('bias'))]);
   }
 
   #pooling(x: NodeId): NodeId | undefined {
-    const rank = this.#rank(x);
+    const rank = this.rank(x);
     if (rank === 0) return undefined;
-    const extents = this.#shapeOf(x).slice(-this.#random.integer(1, Math.min(3, rank)));
-    const window = extents.map((d) => Math.min(d, this.#random.pick([1, 2, 3])));
+    const extents = this.shapeOf(x).slice(-this.random.integer(1, Math.min(3, rank)));
+    const window = extents.map((d) => Math.min(d, this.random.pick([1, 2, 3])));
     const { stride, dilation, padding } = this.#spatial(extents, window);
-    const kind = this.#random.pick(['max', 'sum'] as const);
+    const kind = this.random.pick(['max', 'sum'] as const);
     const plain = kind === 'max' ? { dilation: dilation.map(() => 1), padding: padding.map((p, i) => ({ low: Math.min(p.low, window[i] - 1), high: Math.min(p.high, window[i] - 1) })) } : { dilation, padding };
-    const pooled = this.#op('pool', [x], { kind, window, stride, ...plain });
-    return kind === 'sum' ? this.#times(pooled, 1 / sizeOf(window)) : pooled;
+    const pooled = this.op('pool', [x], { kind, window, stride, ...plain });
+    return kind === 'sum' ? this.times(pooled, 1 / sizeOf(window)) : pooled;
   }
 
   // Movement.
 
   #regroup(x: NodeId): NodeId {
-    const shape = [...this.#shapeOf(x)];
-    const r = this.#random;
+    const shape = [...this.shapeOf(x)];
+    const r = this.random;
     const axis = r.integer(0, Math.max(0, shape.length - 1));
     const factor = [2, 3, 4, 5].find((f) => shape[axis] % f === 0);
     if (shape.length > 4 || (shape.length > 1 && r.chance(0.5))) shape.splice(Math.min(axis, shape.length - 2), 2, shape[Math.min(axis, shape.length - 2)] * shape[Math.min(axis, shape.length - 2) + 1]);
     else if (factor !== undefined) shape.splice(axis, 1, shape[axis] / factor, factor);
     else shape.splice(axis, 0, 1);
-    return this.#op('reshape', [x], { shape });
+    return this.op('reshape', [x], { shape });
   }
 
   /** Window partition of the last two axes. */
   #windows(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     const [h, w] = shape.slice(-2);
     const size = [2, 3, 5].find((s) => h % s === 0 && w % s === 0);
     if (shape.length < 2 || shape.length > 4 || size === undefined) return undefined;
     const lead = shape.slice(0, -2);
     const n = lead.length;
-    const cut = this.#op('reshape', [x], { shape: [...lead, h / size, size, w / size, size] });
-    const moved = this.#op('transpose', [cut], { permutation: [...lead.keys(), n, n + 2, n + 1, n + 3] });
-    return this.#op('reshape', [moved], { shape: [...lead, (h / size) * (w / size), size * size] });
+    const cut = this.op('reshape', [x], { shape: [...lead, h / size, size, w / size, size] });
+    const moved = this.op('transpose', [cut], { permutation: [...lead.keys(), n, n + 2, n + 1, n + 3] });
+    return this.op('reshape', [moved], { shape: [...lead, (h / size) * (w / size), size * size] });
   }
 
   #slice(x: NodeId): NodeId {
-    const attrs = this.#shapeOf(x).map((d) => {
-      const size = this.#random.integer(1, d);
-      const step = this.#random.pick([1, 1, -1, 2].filter((s) => (size - 1) * Math.abs(s) < d));
+    const attrs = this.shapeOf(x).map((d) => {
+      const size = this.random.integer(1, d);
+      const step = this.random.pick([1, 1, -1, 2].filter((s) => (size - 1) * Math.abs(s) < d));
       const span = (size - 1) * Math.abs(step);
-      const start = this.#random.integer(0, d - 1 - span);
+      const start = this.random.integer(0, d - 1 - span);
       return { start: step < 0 ? start + span : start, size, step };
     });
-    return this.#op('slice', [x], { start: attrs.map((a) => a.start), size: attrs.map((a) => a.size), step: attrs.map((a) => a.step) });
+    return this.op('slice', [x], { start: attrs.map((a) => a.start), size: attrs.map((a) => a.size), step: attrs.map((a) => a.step) });
   }
 
   #splitJoin(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     const axis = shape.findIndex((d) => d > 1);
     if (axis < 0) return undefined;
-    const cut = this.#random.integer(1, shape[axis] - 1);
-    const part = (start: number, size: number): NodeId => this.#op('slice', [x], { start: shape.map((_, i) => (i === axis ? start : 0)), size: shape.with(axis, size), step: shape.map(() => 1) });
+    const cut = this.random.integer(1, shape[axis] - 1);
+    const part = (start: number, size: number): NodeId => this.op('slice', [x], { start: shape.map((_, i) => (i === axis ? start : 0)), size: shape.with(axis, size), step: shape.map(() => 1) });
     const [a, b] = [part(0, cut), part(cut, shape[axis] - cut)];
-    return this.#op('concat', this.#random.chance(0.5) ? [a, this.#unary(b)] : [a, b], { axis });
+    return this.op('concat', this.random.chance(0.5) ? [a, this.unary(b)] : [a, b], { axis });
   }
 
   #concat(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     if (shape.length === 0) return undefined;
-    const axis = this.#random.integer(0, shape.length - 1);
-    const other = this.#param(shape.with(axis, this.#random.integer(1, 3)));
-    const parts = this.#random.shuffle([x, other, ...(this.#random.chance(0.3) ? [this.#unary(x)] : [])]);
-    return this.#fits(shape.with(axis, 2 * shape[axis] + 3)) ? this.#op('concat', parts, { axis }) : undefined;
+    const axis = this.random.integer(0, shape.length - 1);
+    const other = this.param(shape.with(axis, this.random.integer(1, 3)));
+    const parts = this.random.shuffle([x, other, ...(this.random.chance(0.3) ? [this.unary(x)] : [])]);
+    return this.fits(shape.with(axis, 2 * shape[axis] + 3)) ? this.op('concat', parts, { axis }) : undefined;
   }
 
   #pad(x: NodeId): NodeId | undefined {
-    const padding = this.#axes(x).map(() => ({ low: this.#random.pick([0, 0, 1, 2]), high: this.#random.pick([0, 0, 1]) }));
-    const shape = this.#shapeOf(x).map((d, i) => d + padding[i].low + padding[i].high);
-    return this.#fits(shape) ? this.#op('pad', [x], { padding, value: this.#random.pick([0, 0, 0.5, -1]) }) : undefined;
+    const padding = this.axes(x).map(() => ({ low: this.random.pick([0, 0, 1, 2]), high: this.random.pick([0, 0, 1]) }));
+    const shape = this.shapeOf(x).map((d, i) => d + padding[i].low + padding[i].high);
+    return this.fits(shape) ? this.op('pad', [x], { padding, value: this.random.pick([0, 0, 0.5, -1]) }) : undefined;
   }
 
   /** Indices computed from iota, given as input, or both; some lie outside and are clamped. */
   #gather(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     if (shape.length === 0) return undefined;
-    const r = this.#random;
+    const r = this.random;
     const axis = r.integer(0, shape.length - 1);
     const batch = r.integer(0, axis);
-    const own = [...shape.slice(0, batch), ...this.#shape(r.integer(0, 2)).map((d) => Math.min(d, 5))];
+    const own = [...shape.slice(0, batch), ...this.shape(r.integer(0, 2)).map((d) => Math.min(d, 5))];
     const count = own.slice(batch);
-    if (!this.#fits([...shape.slice(0, axis), ...count, ...shape.slice(axis + 1)]) || !this.#fits(own)) return undefined;
-    const indices = r.chance(0.5) ? this.#input(own, 'i32') : this.#integers(own, shape[axis]);
-    return this.#op('gather', [x, indices], { axis, batch });
+    if (!this.fits([...shape.slice(0, axis), ...count, ...shape.slice(axis + 1)]) || !this.fits(own)) return undefined;
+    const indices = r.chance(0.5) ? this.input(own, 'i32') : this.#integers(own, shape[axis]);
+    return this.op('gather', [x, indices], { axis, batch });
   }
 
   /** i32 arithmetic over iota: (i * a + b) mod n and the like. */
   #integers(shape: Shape, n: number): NodeId {
-    const r = this.#random;
-    const iota = this.#op('reshape', [this.#op('iota', [], { n: sizeOf(shape) })], { shape });
-    const c = (value: number): NodeId => this.#full(value, shape, 'i32');
-    let i = this.#op('add', [this.#op('mul', [iota, c(r.integer(1, 5))]), c(r.integer(0, 9))]);
-    i = this.#op(r.pick(['mod', 'div'] as const), [i, c(r.integer(1, n))]);
-    if (r.chance(0.3)) i = this.#op('max', [this.#op('sub', [i, c(1)]), this.#op('neg', [c(1)])]);
-    return r.chance(0.3) ? this.#op('abs', [this.#op('min', [i, c(n)])]) : i;
+    const r = this.random;
+    const iota = this.op('reshape', [this.op('iota', [], { n: sizeOf(shape) })], { shape });
+    const c = (value: number): NodeId => this.full(value, shape, 'i32');
+    let i = this.op('add', [this.op('mul', [iota, c(r.integer(1, 5))]), c(r.integer(0, 9))]);
+    i = this.op(r.pick(['mod', 'div'] as const), [i, c(r.integer(1, n))]);
+    if (r.chance(0.3)) i = this.op('max', [this.op('sub', [i, c(1)]), this.op('neg', [c(1)])]);
+    return r.chance(0.3) ? this.op('abs', [this.op('min', [i, c(n)])]) : i;
   }
 
   /** where(mask, x, y) with a mask of positions. */
   #mask(x: NodeId): NodeId {
-    const r = this.#random;
-    const shape = this.#shapeOf(x);
+    const r = this.random;
+    const shape = this.shapeOf(x);
     const [a, b] = [this.#integers(shape, 5), this.#integers(shape, 3)];
-    let mask = this.#op(r.pick(['less', 'lessEqual', 'equal'] as const), [a, b]);
-    if (r.chance(0.5)) mask = this.#op(r.pick(['and', 'or'] as const), [mask, this.#op('not', [this.#op('less', [b, this.#full(1, shape, 'i32')])])]);
-    if (r.chance(0.3)) return this.#op('mul', [x, this.#op('cast', [mask], { dtype: 'f32' })]);
-    return this.#op('where', [mask, x, r.chance(0.5) ? this.#full(-2, shape) : this.#like(x)]);
+    let mask = this.op(r.pick(['less', 'lessEqual', 'equal'] as const), [a, b]);
+    if (r.chance(0.5)) mask = this.op(r.pick(['and', 'or'] as const), [mask, this.op('not', [this.op('less', [b, this.full(1, shape, 'i32')])])]);
+    if (r.chance(0.3)) return this.op('mul', [x, this.op('cast', [mask], { dtype: 'f32' })]);
+    return this.op('where', [mask, x, r.chance(0.5) ? this.full(-2, shape) : this.like(x)]);
   }
 
   /** x + sin(position * frequency), computed from iota. */
   #position(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     if (shape.length === 0) return undefined;
     const n = shape[shape.length - 1];
-    const at = this.#op('cast', [this.#op('iota', [], { n })], { dtype: 'f32' });
-    const wave = this.#op(this.#random.pick(['sin', 'cos'] as const), [this.#times(at, 0.3)]);
-    return this.#op('add', [x, this.#op('broadcast', [wave], { shape })]);
+    const at = this.op('cast', [this.op('iota', [], { n })], { dtype: 'f32' });
+    const wave = this.op(this.random.pick(['sin', 'cos'] as const), [this.times(at, 0.3)]);
+    return this.op('add', [x, this.op('broadcast', [wave], { shape })]);
   }
 
   // What rounding may flip.
 
   #jump(x: NodeId): NodeId {
-    const shape = this.#shapeOf(x);
-    const scaled = this.#plus(this.#times(x, 3.7), 0.123);
-    return this.#random.pick<() => NodeId>([
-      () => this.#op('floor', [scaled]),
-      () => this.#op('cast', [this.#op('cast', [scaled], { dtype: 'i32' })], { dtype: 'f32' }),
-      () => this.#op('where', [this.#op('less', [scaled, this.#like(x)]), x, this.#full(0.25, shape)]),
-      () => this.#op('where', [this.#op('cast', [x], { dtype: 'bool' }), x, this.#full(0.25, shape)]),
+    const shape = this.shapeOf(x);
+    const scaled = this.plus(this.times(x, 3.7), 0.123);
+    return this.random.pick<() => NodeId>([
+      () => this.op('floor', [scaled]),
+      () => this.op('cast', [this.op('cast', [scaled], { dtype: 'i32' })], { dtype: 'f32' }),
+      () => this.op('where', [this.op('less', [scaled, this.like(x)]), x, this.full(0.25, shape)]),
+      () => this.op('where', [this.op('cast', [x], { dtype: 'bool' }), x, this.full(0.25, shape)]),
     ])();
   }
 
   /** Sorts, and takes the first few. */
   #sort(x: NodeId): NodeId | undefined {
-    const shape = this.#shapeOf(x);
+    const shape = this.shapeOf(x);
     const rank = shape.length;
     if (rank === 0) return undefined;
-    const order = this.#op('argsort', [x], { descending: this.#random.chance(0.5) });
-    const top = this.#op('slice', [order], { start: shape.map(() => 0), size: shape.with(rank - 1, Math.min(3, shape[rank - 1])), step: shape.map(() => 1) });
-    return this.#op('gather', [x, top], { axis: rank - 1, batch: rank - 1 });
+    const order = this.op('argsort', [x], { descending: this.random.chance(0.5) });
+    const top = this.op('slice', [order], { start: shape.map(() => 0), size: shape.with(rank - 1, Math.min(3, shape[rank - 1])), step: shape.map(() => 1) });
+    return this.op('gather', [x, top], { axis: rank - 1, batch: rank - 1 });
   }
 }
