@@ -1,8 +1,8 @@
 /**
  * The text form of graphs, a statement a line:
  *
- *   graph vit_tiny
- *   %0 = input name=image shape=[1, 3, 224, 224] dtype=f32 : f32[1, 3, 224, 224] @ "" ViT  # vit.vit:12:9
+ *   graph small
+ *   %0 = input name=image shape=[1, 3, 224, 224] dtype=f32 : f32[1, 3, 224, 224] @ "" Net  # net.vit:12:9
  *   %2 = conv(%0, %1) stride=[16, 16] ... : f32[1, 192, 14, 14] @ patch_embed PatchEmbed
  *   input %0 name=image
  *   output %2 name=features attributes=[]
