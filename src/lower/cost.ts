@@ -10,7 +10,7 @@ import { opDef } from '../ops.ts';
 import { isBound, type Flow } from './flow.ts';
 
 /** Loading or storing one f32. */
-const MOVE = 4;
+export const MOVE = 4;
 /** Loading from a tensor so much smaller that its values stay in a cache. */
 const CACHED = 0.5;
 const SMALLER = 8;
@@ -19,7 +19,7 @@ const EXPENSIVE = 2;
 /** One select of a concat or pad. */
 const SELECT = 0.5;
 /** What another dispatch costs, in bytes that could have been moved meanwhile. */
-const DISPATCH = 1 << 19;
+export const DISPATCH = 1 << 19;
 /** Neighbouring results that share a loaded operand in a contraction's tile. */
 const TILE = 64;
 

@@ -16,41 +16,33 @@ import { classify, matchRow } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
 import { ranksOf } from './body.ts';
 import { Costs, isHeavy, isReduction, timesUsed } from './cost.ts';
-import { draftNode, type Box, type DraftedKernel } from './draft.ts';
+import { draftNode, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
+import { fitBuffers } from './fit.ts';
 import { between, EXIT, flowOf, isBound, type Flow } from './flow.ts';
 import type { LowerOptions } from './lower.ts';
-
-/** One stored node. */
-export interface Step {
-  readonly node: NodeId;
-  /** A call for each part of the node's domain; one for all of it where `box` is absent. */
-  readonly pieces: readonly Piece[];
-}
-
-export interface Piece {
-  readonly box?: Box;
-  /** What the kernel reads; it computes everything else. */
-  readonly stored: (id: NodeId) => boolean;
-}
+import { cutConcats, type Step } from './pieces.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
 export function chooseSteps(graph: Graph, { fuse, target }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
-  const stored = fuse ? fuseGraph(flow, buffers) : everyOperation(flow);
-  const isStored = (id: NodeId): boolean => stored.has(id);
-  const nodes = graph.nodes.filter((n) => flow.live.has(n.id) && isStored(n.id) && !isBound(n));
-  return nodes.map(({ id }) => ({ node: id, pieces: [{ stored: isStored }] }));
+  const finisher = shapesOnly(graph);
+  const stored = fuse ? fuseGraph(flow, buffers, finisher) : everyOperation(flow);
+  return cutConcats(flow, fitBuffers(graph, stored, buffers), finisher, buffers);
+}
+
+/** Finishes kernels to look at their form. */
+function shapesOnly(graph: Graph): Finisher {
+  return new Finisher((name) => {
+    const id = Number(/\d+$/.exec(name)![0]);
+    const { shape, dtype } = graph.nodes[id];
+    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
+  });
 }
 
 /** Kernels are chosen twice: what proved worth storing the first time bounds them the second time, rather than being computed through. */
-function fuseGraph(flow: Flow, maxBuffers: number): ReadonlySet<NodeId> {
-  const finisher = new Finisher((name) => {
-    const id = Number(/\d+$/.exec(name)![0]);
-    const { shape, dtype } = flow.graph.nodes[id];
-    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
-  });
+function fuseGraph(flow: Flow, maxBuffers: number, finisher: Finisher): ReadonlySet<NodeId> {
   const first = new Fusion(flow, maxBuffers, finisher, new Set()).run();
   return new Fusion(flow, maxBuffers, finisher, first.shared).run().stored;
 }

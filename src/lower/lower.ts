@@ -7,7 +7,8 @@ import type { Target } from '../targets.ts';
 import { bufferOf, ranksOf } from './body.ts';
 import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
-import { chooseSteps, type Step } from './fuse.ts';
+import { chooseSteps } from './fuse.ts';
+import type { Step } from './pieces.ts';
 
 export interface LowerOptions {
   /**

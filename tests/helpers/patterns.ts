@@ -35,9 +35,13 @@ export class Sketch {
     return this.shape(x).join() === shape.join() ? x : this.op('broadcast', [x], { shape });
   }
 
-  binary(op: 'add' | 'sub' | 'mul' | 'div' | 'max' | 'min', a: NodeId, b: NodeId | number): NodeId {
-    const right = typeof b === 'number' ? this.number(b, this.shape(a)) : this.like(b, this.shape(a));
-    return this.op(op, [a, right], {});
+  binary(op: 'add' | 'sub' | 'mul' | 'div' | 'max' | 'min', a: NodeId, b: NodeId): NodeId {
+    return this.op(op, [a, this.like(b, this.shape(a))], {});
+  }
+
+  /** With a number. */
+  by(op: 'add' | 'sub' | 'mul' | 'div' | 'max' | 'min', a: NodeId, value: number): NodeId {
+    return this.op(op, [a, this.number(value, this.shape(a))], {});
   }
 
   unary(op: 'exp' | 'erf' | 'rsqrt' | 'sigmoid' | 'tanh' | 'neg', x: NodeId): NodeId {
@@ -84,11 +88,11 @@ export class Sketch {
   }
 
   gelu(x: NodeId): NodeId {
-    return this.binary('mul', this.binary('mul', x, 0.5), this.binary('add', this.unary('erf', this.binary('mul', x, Math.SQRT1_2)), 1));
+    return this.binary('mul', this.by('mul', x, 0.5), this.by('add', this.unary('erf', this.by('mul', x, Math.SQRT1_2)), 1));
   }
 
   relu(x: NodeId): NodeId {
-    return this.binary('max', x, 0);
+    return this.by('max', x, 0);
   }
 
   silu(x: NodeId): NodeId {
@@ -102,9 +106,9 @@ export class Sketch {
 
   layerNorm(x: NodeId): NodeId {
     const depth = this.shape(x).at(-1)!;
-    const centred = this.binary('sub', x, this.binary('div', this.reduce('reduceSum', x), depth));
-    const variance = this.binary('div', this.reduce('reduceSum', this.binary('mul', centred, centred)), depth);
-    const scaled = this.binary('mul', centred, this.unary('rsqrt', this.binary('add', variance, 1e-6)));
+    const centred = this.binary('sub', x, this.by('div', this.reduce('reduceSum', x), depth));
+    const variance = this.by('div', this.reduce('reduceSum', this.binary('mul', centred, centred)), depth);
+    const scaled = this.binary('mul', centred, this.unary('rsqrt', this.by('add', variance, 1e-6)));
     return this.binary('add', this.binary('mul', scaled, this.param([depth])), this.param([depth]));
   }
 
@@ -123,7 +127,7 @@ export class Sketch {
     const qkv = this.reshape(this.linear(x, 3 * d), [b, n, 3, heads, d / heads]);
     const parts = this.transpose(qkv, [2, 0, 3, 1, 4]);
     const [q, k, v] = [0, 1, 2].map((i) => this.reshape(this.slice(parts, 0, i, 1), [b, heads, n, d / heads]));
-    let scores = this.binary('mul', this.einsum('b h i e, b h j e -> b h i j', q, k), (d / heads) ** -0.5);
+    let scores = this.by('mul', this.einsum('b h i e, b h j e -> b h i j', q, k), (d / heads) ** -0.5);
     if (bias !== undefined) scores = this.binary('add', scores, bias);
     const mixed = this.einsum('b h i j, b h j e -> b h i e', this.softmax(scores), v);
     return this.linear(this.reshape(this.transpose(mixed, [0, 2, 1, 3]), [b, n, d]), d);
@@ -183,7 +187,7 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
   },
   squeezeExcite: (s) => {
     const x = s.relu(s.conv(s.input('x', [2, 4, 6, 6]), 8, 3, { padding: 1 }));
-    const mean = s.binary('div', s.reshape(s.op('reduceSum', [x], { axes: [2, 3] }), [2, 8, 1, 1]), 36);
+    const mean = s.by('div', s.reshape(s.op('reduceSum', [x], { axes: [2, 3] }), [2, 8, 1, 1]), 36);
     const gate = s.unary('sigmoid', s.conv(s.relu(s.conv(mean, 2, 1)), 8, 1));
     return [s.conv(s.binary('mul', x, gate), 5, 1)];
   },
@@ -202,7 +206,7 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
   pools: (s) => {
     const x = s.input('x', [2, 3, 7, 7]);
     const window = { window: [3, 3], stride: [2, 2], padding: [{ low: 1, high: 1 }, { low: 1, high: 1 }], dilation: [1, 1] };
-    return [s.op('pool', [x], { kind: 'max', ...window }), s.binary('div', s.op('pool', [x], { kind: 'sum', ...window }), 9)];
+    return [s.op('pool', [x], { kind: 'max', ...window }), s.by('div', s.op('pool', [x], { kind: 'sum', ...window }), 9)];
   },
   tokensToImage: (s) => {
     const x = s.input('x', [2, 16, 6]);
@@ -235,6 +239,13 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
     const x = s.input('x', [2, 3, 4]);
     const pad = s.op('pad', [x], { padding: [{ low: 0, high: 0 }, { low: 1, high: 2 }, { low: 2, high: 0 }], value: 1.5 });
     return [s.softmax(pad), s.op('slice', [pad], { start: [1, 5, 5], size: [2, 3, 2], step: [-1, -2, -3] })];
+  },
+  // A kernel of these would bind more buffers than a target allows.
+  wideConcat: (s) => [s.concat(Array.from({ length: 20 }, (_, i) => s.relu(s.input(`x${i}`, [2, 1 + (i % 3), 4]))), 1)],
+  wideSum: (s) => [Array.from({ length: 20 }, (_, i) => s.input(`x${i}`, [2, 4])).reduce((a, b) => s.binary('add', a, b))],
+  widePieces: (s) => {
+    const parts = Array.from({ length: 10 }, (_, i) => s.linear(s.input(`x${i}`, [1, 4, 6]), 2 + i));
+    return [s.linear(s.relu(s.concat(parts, 2)), 4)];
   },
 };
 
