@@ -1,6 +1,7 @@
 /** Declarations and statements: concrete syntax to the syntax tree. */
 import type { IToken } from 'chevrotain';
 import type { File, Import, Item, Statement, WeightRule } from '../ast.ts';
+import { error } from '../diagnostics.ts';
 import type { Diagnostic } from '../diagnostics.ts';
 import type { Source, Span } from '../source.ts';
 import { ExpressionBuilder } from './build-expressions.ts';
@@ -9,6 +10,9 @@ import type { Docs } from './lex.ts';
 
 /** Text ranges that were given up. Each left an empty node; the nodes come in the same order. */
 export type Failed = readonly { readonly start: number; readonly end: number }[];
+
+/** `else if` branches of one `if`, which nest in the tree. */
+const MAX_BRANCHES = 200;
 
 export class Builder extends ExpressionBuilder {
   private nextFailed = 0;
@@ -132,7 +136,12 @@ export class Builder extends ExpressionBuilder {
 
   /** `else if` chains nest in the tree: each is the only statement of the `else` before it. */
   private ifStatement(node: cst.IfStatementCst, span: Span): Statement {
-    const { expression, body, elseIf = [], elseBody } = node.children;
+    const { expression, body, elseIf: all = [], elseBody } = node.children;
+    const elseIf = all.slice(0, MAX_BRANCHES);
+    if (all.length > MAX_BRANCHES) {
+      const message = `an \`if\` has at most ${MAX_BRANCHES} \`else if\` branches`;
+      this.report(error('E0108', message, this.tokenSpan(all[MAX_BRANCHES].children.Else[0])));
+    }
     const branches = [
       { condition: this.expressionOr(expression, span), then: this.body(body[0]), start: span.start },
       ...elseIf.map((branch) => ({

@@ -44,6 +44,11 @@ export class Comments {
     return low < comments.length && comments[low].startOffset < end;
   }
 
+  /** Whether a comment on a line of its own stands before the token at `offset`. */
+  leads(offset: number): boolean {
+    return this.leading.has(offset);
+  }
+
   /** Whether a blank line stands before the token at `offset`, or before the comments that lead it. */
   blankBefore(offset: number): boolean {
     const first = this.leading.get(offset)?.[0].startOffset ?? offset;

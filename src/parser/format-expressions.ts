@@ -66,7 +66,7 @@ export class ExpressionFormatter {
       else parts.push(line, this.comments.above(before.startOffset), this.token(before), ' ', run);
       from = i + 1;
     }
-    const commented = operands.some((o, i) => i > 0 && this.comments.within(operands[i - 1].location!.endOffset!, o.location!.startOffset));
+    const commented = operators.some((o, i) => this.comments.within(operands[i].location!.endOffset!, o.startOffset));
     const [first, ...rest] = parts;
     return (commented ? brokenGroup : group)(first, indent(...rest));
   }
@@ -244,12 +244,14 @@ export class ExpressionFormatter {
    * right after the opening bracket.
    */
   private entries({ open, close, docs, commas, style }: Entries): Doc {
-    const commented = this.comments.within(open.startOffset, close.startOffset);
     if (docs.length === 0) {
-      if (!commented) return concat(this.token(open), this.token(close));
+      if (!this.comments.within(open.startOffset, close.startOffset)) return concat(this.token(open), this.token(close));
       const begin = this.token(open);
       return brokenGroup(begin, indent(sequence(this.comments.before(close.startOffset).flatMap((c) => [hardline, c]))), hardline, this.token(close));
     }
+    // A comment right after the bracket may have come there from before it, and changes nothing but the line break.
+    const first = docs[0].node.location!.startOffset;
+    const commented = this.comments.leads(first) || this.comments.within(first, close.startOffset);
     const begin = this.token(open);
     const cells: Doc[] = docs.map(({ node, doc }, i) => {
       const above = this.comments.above(node.location!.startOffset);
@@ -258,7 +260,7 @@ export class ExpressionFormatter {
       const dropped = commas[i] ? this.comments.around(commas[i], '') : '';
       return concat(above, body, style === 'tall' || commented ? ifBroken(',') : '', dropped);
     });
-    const wide = commented || (style !== 'tight' && this.comments.startsLine(docs[0].node.location!.startOffset));
+    const wide = commented || (style !== 'tight' && this.comments.startsLine(first));
     if (style === 'tight' && !wide) return concat(begin, sequence(cells.flatMap((cell, i) => (i ? [' ', cell] : [cell]))), this.token(close));
     const spaced = cells.flatMap((cell, i) => (i ? [line, cell] : [cell]));
     const inner = style === 'dense' && !commented ? fill(spaced) : sequence(spaced);

@@ -18,7 +18,11 @@ export class VitParser extends StatementGrammar {
 
   file: Rule = this.RULE('file', () => {
     this.repeating(
-      () => this.MANY(() => this.OR([{ ALT: () => this.SUBRULE(this.item) }, { ALT: () => this.CONSUME(t.Semicolon) }])),
+      () =>
+        this.MANY(() => {
+          this.SUBRULE(this.item);
+          this.MANY2(() => this.CONSUME(t.Semicolon));
+        }),
       () => false,
       atItem,
     );

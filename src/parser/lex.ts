@@ -125,7 +125,7 @@ export class Docs {
   before(offset: number): string | undefined {
     const { tokens, comments } = this.lexed;
     const index = lastBefore(tokens, offset);
-    const from = index < 0 ? 0 : tokens[index].startOffset;
+    const from = index < 0 ? -1 : tokens[index].startOffset;
     const lines: IToken[] = [];
     for (let i = lastBefore(comments, offset); i >= 0 && comments[i].startOffset > from && isDoc(comments[i]); i--) lines.unshift(comments[i]);
     return this.take(lines.filter((line) => this.standsAlone(line)));
