@@ -1,7 +1,6 @@
 /** Pictures for a model: decoded by sharp, or taken from a safetensors file of u8 [n, height, width, 3]. */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import sharp from 'sharp';
 import { error } from '../diagnostics.ts';
 import type { Checkpoint } from '../weights/resolve.ts';
 import { CliError } from './errors.ts';
@@ -44,6 +43,8 @@ function fileSource(path: string): PictureSource {
     name: basename(path),
     async decode() {
       const bytes = readBytes(path);
+      // Loaded when needed: most commands decode nothing.
+      const { default: sharp } = await import('sharp');
       try {
         // What cannot be decoded whole is refused rather than shown half grey.
         const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: 2 ** 28 }).toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });

@@ -17,7 +17,12 @@ interface OutputResult extends Difference {
   readonly shape: readonly number[];
   /** The reference evaluator's own float32 error, where asked for. */
   readonly evaluatorF32?: Difference;
+  /** Over the tolerance, and so is plain float32: the output is no further off than HONEST_FACTOR times that. */
+  readonly limitedByFloat32?: boolean;
 }
+
+/** Two honest float32 computations that sum in different orders differ by about this. */
+const HONEST_FACTOR = 2;
 
 export const verifyCommand: CommandMaker = (setExit) =>
   new Command('verify')
@@ -47,19 +52,22 @@ export const verifyCommand: CommandMaker = (setExit) =>
           ? evaluatorExecutor(graph, read, options.precision === 'f64' ? 'f64' : 'f32', bar.update)
           : await openExecutor(graph, read, { device: options.device, dtype: options.dtype, targetName: options.target });
       const outputs = await executor.run(inputs);
-      const honest = options.honest ? await evaluatorExecutor(graph, read, 'f32', bar.update).run(inputs) : undefined;
+      const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
+      const compare = (all: typeof outputs, name: string): Difference =>
+        difference(subsample(all[name].data, all[name].shape, golden.outputs.get(name)!)!.values, saved.read(name));
+      const differences = new Map([...golden.outputs.keys()].map((name) => [name, compare(outputs, name)]));
+      const over = [...differences.values()].some((d) => !within(d, tolerance));
+      // A deep model may amplify rounding beyond the tolerance whoever computes it; then float32's own error is the measure.
+      const needsHonest = options.honest || (over && options.dtype === 'f32' && options.device !== 'cpu');
+      if (needsHonest && over) say('over the tolerance: evaluating in plain float32 for comparison');
+      const honest = needsHonest ? await evaluatorExecutor(graph, read, 'f32', bar.update).run(inputs) : undefined;
       bar.stop();
 
-      const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
       const results: Record<string, OutputResult> = {};
-      for (const [name, shape] of golden.outputs) {
-        const expected = saved.read(name);
-        const compare = (all: typeof outputs): Difference => {
-          const ours = subsample(all[name].data, all[name].shape, shape)!;
-          return difference(ours.values, expected);
-        };
-        const d = compare(outputs);
-        results[name] = { ...d, pass: within(d, tolerance), shape, ...(honest && { evaluatorF32: compare(honest) }) };
+      for (const [name, d] of differences) {
+        const own = honest && compare(honest, name);
+        const limited = !within(d, tolerance) && own !== undefined && !within(own, tolerance) && within(d, { relative: HONEST_FACTOR * own.relative, maxOverStd: HONEST_FACTOR * own.maxOverStd });
+        results[name] = { ...d, pass: within(d, tolerance) || limited, shape: golden.outputs.get(name)!, ...(own && { evaluatorF32: own, limitedByFloat32: limited }) };
       }
       const pass = Object.values(results).every((r) => r.pass);
       if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, tolerance, outputs: results, pass }, null, 2));
@@ -73,7 +81,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
           number(r.relative),
           number(r.maxOverStd),
           ...(r.evaluatorF32 ? [number(r.evaluatorF32.relative), number(r.evaluatorF32.maxOverStd)] : []),
-          r.pass ? color.green('pass') : color.red('FAIL'),
+          r.limitedByFloat32 ? color.yellow("pass at float32's own error") : r.pass ? color.green('pass') : color.red('FAIL'),
         ]);
         print(table([header, ...rows], new Set([2, 3, ...(honest ? [4, 5] : [])])));
         if (!pass) say(`the tolerance is ${tolerance.relative} relative, ${tolerance.maxOverStd} of the standard deviation; \`vitc trace\` finds the first layer that differs`);
