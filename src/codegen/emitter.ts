@@ -331,6 +331,7 @@ const BUILTIN_TYPES: Record<Builtin, ValueType> = {
   global_invocation_id: vector('u32', 3),
   num_workgroups: vector('u32', 3),
   subgroup_size: U32,
+  subgroup_id: U32,
   subgroup_invocation_id: U32,
 };
 

@@ -4,6 +4,7 @@ import type { Target } from '../targets.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import { generateRow } from './families/row.ts';
+import { generateSubgroupMatrix } from './families/subgroup-matrix.ts';
 import { generateWindow } from './families/window.ts';
 import type { KernelCode } from './wgsl.ts';
 
@@ -13,9 +14,9 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
   switch (schedule.family) {
     case 'contraction': return generateContraction(kernel, spaces, schedule, target);
     case 'generic': return generateGeneric(kernel, spaces, schedule, target);
+    case 'subgroupMatrix': return generateSubgroupMatrix(kernel, spaces, schedule, target);
     case 'row': return generateRow(kernel, spaces, schedule, target);
     case 'window': return generateWindow(kernel, spaces, schedule, target);
-    case 'subgroupMatrix':
     case 'attention':
       throw new Error(`bug: no generator for ${schedule.family}`);
     default: return schedule satisfies never;

@@ -264,6 +264,7 @@ const BUILTIN_TYPES: Record<WgslModule['builtins'][number]['builtin'], string> =
   global_invocation_id: 'vec3<u32>',
   num_workgroups: 'vec3<u32>',
   subgroup_size: 'u32',
+  subgroup_id: 'u32',
   subgroup_invocation_id: 'u32',
 };
 

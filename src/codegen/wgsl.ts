@@ -83,7 +83,7 @@ export interface WgslFunction {
   readonly body: readonly WgslStatement[];
 }
 
-export type Builtin = 'workgroup_id' | 'local_invocation_id' | 'local_invocation_index' | 'global_invocation_id' | 'num_workgroups' | 'subgroup_size' | 'subgroup_invocation_id';
+export type Builtin = 'workgroup_id' | 'local_invocation_id' | 'local_invocation_index' | 'global_invocation_id' | 'num_workgroups' | 'subgroup_size' | 'subgroup_id' | 'subgroup_invocation_id';
 
 export interface WgslModule {
   /** One line above the code: what the kernel is. */

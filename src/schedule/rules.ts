@@ -3,7 +3,7 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
-import { contractionSchedule } from './contraction.ts';
+import { contractionSchedule, subgroupMatrixSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
 import { windowSchedule } from './window.ts';
 
@@ -14,6 +14,7 @@ export interface ScheduleRule {
 
 export const RULES: readonly ScheduleRule[] = [
   { name: 'window', applies: windowSchedule },
+  { name: 'subgroup matrix', applies: subgroupMatrixSchedule },
   { name: 'contraction', applies: contractionSchedule },
   { name: 'row', applies: rowSchedule },
   { name: 'generic', applies: genericSchedule },

@@ -36,12 +36,20 @@ export function emitEpilogue(emitter: Emitter, values: Values, problem: Contract
     whereInside(emitter, row.inside, repeats * row.threads * threadsN, () => {
       // The row's axis under a name that is known in this block only.
       const own: Axis = { name: 'm~', extent: problem.M };
-      if (own.extent > 1) emitter.defineAxis(own, values.index(row.index));
+      const at = values.index(row.index);
+      const define = (): void => {
+        if (own.extent > 1) emitter.defineAxis(own, at);
+      };
+      define();
       const store = (points: readonly Point[], value: WgslExpr): void => {
         const [{ inside, threads }] = points;
-        const emit = (): void => storePoints(emitter, values, problem, axis(own), points, value);
-        if (inside) whereInside(emitter, inside, repeats * row.threads * threads, emit);
-        else emit();
+        if (!inside) return storePoints(emitter, values, problem, axis(own), points, value);
+        whereInside(emitter, inside, repeats * row.threads * threads, () => {
+          // Once more, so that what depends on row and column is not loaded where the column lies outside.
+          define();
+          storePoints(emitter, values, problem, axis(own), points, value);
+        });
+        define();
       };
       columns.forEach((group, j) => {
         if (group.whole) store(group.points, sum(i, j));

@@ -1,0 +1,61 @@
+/** Contractions whose operands a device's matrix units can load as they lie: fragments of F x F elements. */
+import { contractionProblem, linearDepth } from './kernel-contraction.ts';
+import type { ContractionProblem } from './kernel-contraction.ts';
+import { add, axis, constant, rangeOf, scale, strideOf, substitute } from './kernel-index.ts';
+import { storedElements } from './kernel-layout.ts';
+import type { Expr, Index, Kernel } from './kernel.ts';
+
+/** All sides of a fragment. */
+export const FRAGMENT = 16;
+
+/** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */
+export interface FragmentOperand {
+  readonly buffer: string;
+  /** The first element, over axes b, `mblock` or `nblock`, and `kblock`. */
+  readonly start: Index;
+  readonly stride: number;
+  /** The left operand is [m, k], the right one [k, n]: whether neighbours lie along the first of these. */
+  readonly columnMajor: boolean;
+}
+
+export interface FragmentProblem {
+  readonly problem: ContractionProblem;
+  readonly left: FragmentOperand;
+  readonly right: FragmentOperand;
+  /** Fragments along each side, the last one perhaps hanging over. */
+  readonly blocks: { readonly m: number; readonly n: number; readonly k: number };
+}
+
+/**
+ * Undefined where an operand is no plain f16 load, where a fragment's rows are not contiguous and evenly apart (as in
+ * row-major, transposed or 16 x 16 blocked storage), or where the last fragment would leave the buffer.
+ */
+export function fragmentProblem(kernel: Kernel): FragmentProblem | undefined {
+  const found = contractionProblem(kernel);
+  if (!found) return undefined;
+  const problem = linearDepth(found);
+  const [K] = problem.depth;
+  if (K % FRAGMENT !== 0) return undefined;
+  const blocks = { m: Math.ceil(problem.M / FRAGMENT), n: Math.ceil(problem.N / FRAGMENT), k: K / FRAGMENT };
+  const left = fragmentOperand(kernel, problem.left, 'm', blocks);
+  const right = fragmentOperand(kernel, problem.right, 'n', blocks);
+  return left && right && { problem, left, right, blocks };
+}
+
+function fragmentOperand(kernel: Kernel, e: Expr, side: 'm' | 'n', blocks: FragmentProblem['blocks']): FragmentOperand | undefined {
+  if (e.kind !== 'load') return undefined;
+  const param = kernel.params.find((p) => p.name === e.buffer)!;
+  if (param.storage !== 'f16') return undefined;
+  const inside = (name: string, count: number): Index =>
+    add(scale(axis({ name: `${name}block`, extent: count }), FRAGMENT), axis({ name: `${name}in`, extent: FRAGMENT }));
+  const at = substitute(e.at[0], new Map([[side, inside(side, blocks[side])], ['k0', inside('k', blocks.k)]]));
+  const bySide = strideOf(at, `${side}in`);
+  const byDepth = strideOf(at, 'kin');
+  if (bySide === undefined || byDepth === undefined) return undefined;
+  const start = substitute(at, new Map([[`${side}in`, constant(0)], ['kin', constant(0)]]));
+  const stride = byDepth === 1 ? bySide : byDepth;
+  // Rows of fragments are loaded as vectors of 16 bytes.
+  const aligned = stride % 8 === 0 && stride > 0 && start.offset % 8 === 0 && start.terms.every((t) => t.scale % 8 === 0);
+  if (Math.min(bySide, byDepth) !== 1 || !aligned || rangeOf(at)[0] < 0 || rangeOf(at)[1] >= storedElements(param)) return undefined;
+  return { buffer: e.buffer, start, stride, columnMajor: side === 'm' ? bySide === 1 : byDepth === 1 };
+}

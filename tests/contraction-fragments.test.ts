@@ -1,0 +1,88 @@
+/**
+ * Subgroup-matrix kernels: what is eligible, and that the generated code is valid. Dawn's null backend offers the
+ * features to the validator; the numbers want a device with matrix units (bench/gemm.ts checks them there).
+ */
+import { describe, expect, it } from 'vitest';
+import { generateSubgroupMatrix } from '../src/codegen/families/subgroup-matrix.ts';
+import { printModule } from '../src/codegen/wgsl-print.ts';
+import { fragmentProblem } from '../src/kernel-fragments.ts';
+import { binary, load } from '../src/kernel-expr.ts';
+import type { Kernel, Layout } from '../src/kernel.ts';
+import { subgroupMatrixSchedule } from '../src/schedule/contraction.ts';
+import type { SubgroupMatrixSchedule } from '../src/schedule.ts';
+import { WEB } from '../src/targets.ts';
+import type { Target } from '../src/targets.ts';
+import { einsumKernel } from './helpers/contraction-kernels.ts';
+import type { EinsumKernel } from './helpers/contraction-kernels.ts';
+
+const TARGET: Target = {
+  ...WEB, name: 'matrix units', shaderF16: true, subgroups: { minSize: 32, maxSize: 32 },
+  subgroupMatrix: [{ M: 16, N: 16, K: 16, componentType: 'f16', resultComponentType: 'f32' }],
+};
+const BLOCKS: Layout = { blocks: [16, 16] };
+
+function half(shape: EinsumKernel, layouts: Readonly<Record<string, Layout>> = {}): Kernel {
+  const kernel = einsumKernel(shape);
+  return { ...kernel, params: kernel.params.map((p) => ({ ...p, storage: 'f16', layout: layouts[p.name] })) };
+}
+
+const LINEAR: EinsumKernel = {
+  extents: { m: 64, n: 96, k: 48 }, left: 'm k', right: 'n k', out: 'm n', extra: { bias: 'n', skip: 'm n' },
+  epilogue: (acc, at) => binary('add', binary('add', acc, load('bias', at('n'))), load('skip', at('m n'))),
+};
+
+async function validate(code: string): Promise<string[]> {
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  // Reachable for the whole process: Dawn does not survive its collection.
+  const gpu = ((globalThis as { nullGpu?: GPU }).nullGpu ??= create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']));
+  const adapter = await gpu.requestAdapter();
+  const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix' as GPUFeatureName] });
+  device.pushErrorScope('validation');
+  const messages = (await device.createShaderModule({ code }).getCompilationInfo()).messages;
+  await device.popErrorScope();
+  return messages.filter((m) => m.type === 'error').map((m) => `${m.lineNum}: ${m.message}`);
+}
+
+describe('fragments', () => {
+  it('are found where rows of 16 lie contiguously, in whichever order', () => {
+    const found = fragmentProblem(half(LINEAR))!;
+    expect(found.blocks).toEqual({ m: 4, n: 6, k: 3 });
+    expect([found.left.stride, found.left.columnMajor, found.right.stride, found.right.columnMajor]).toEqual([48, false, 48, true]);
+    const transposed = fragmentProblem(half({ ...LINEAR, left: 'k m', right: 'k n' }))!;
+    expect([transposed.left.stride, transposed.left.columnMajor, transposed.right.stride, transposed.right.columnMajor]).toEqual([64, true, 96, false]);
+    const blocked = fragmentProblem(half({ ...LINEAR, extents: { m: 61, n: 96, k: 48 } }, { left: BLOCKS, right: BLOCKS }))!;
+    expect([blocked.left.stride, blocked.left.columnMajor, blocked.right.stride, blocked.right.columnMajor]).toEqual([16, false, 16, true]);
+  });
+
+  it('are not found where the last one would leave the buffer, the depth has a rest, or storage is f32', () => {
+    expect(fragmentProblem(half({ ...LINEAR, extents: { m: 61, n: 96, k: 48 } }))).toBeUndefined();
+    expect(fragmentProblem(half({ ...LINEAR, extents: { m: 64, n: 96, k: 40 } }))).toBeUndefined();
+    expect(fragmentProblem(einsumKernel(LINEAR))).toBeUndefined();
+  });
+
+  const SCHEDULE: SubgroupMatrixSchedule = { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM: 2, fragmentsN: 2, subgroupsM: 2, subgroupsN: 2, subgroupSize: 32 };
+
+  it('make valid code, blocked and with heads', async () => {
+    const heads: EinsumKernel = { extents: { b: 2, h: 3, i: 64, j: 48, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' };
+    const kernels = [half(LINEAR), half({ ...LINEAR, extents: { m: 61, n: 90, k: 48 } }, { left: BLOCKS, right: BLOCKS, out: BLOCKS }), half(heads)];
+    for (const kernel of kernels) {
+      const code = generateSubgroupMatrix(kernel, kernel.params.map(() => 'arena' as const), SCHEDULE, TARGET);
+      expect(await validate(printModule(code.module)), kernel.name).toEqual([]);
+      expect(await validate(printModule(code.module, { instrument: true })), kernel.name).toEqual([]);
+    }
+  });
+
+  it('count what they issue', () => {
+    const kernel = half(LINEAR);
+    const { issued, workgroups } = generateSubgroupMatrix(kernel, kernel.params.map(() => 'arena' as const), SCHEDULE, TARGET);
+    expect(workgroups).toEqual([2, 1, 1]);
+    // 4 subgroups of each of 2 workgroups, 3 steps, 4 fragments of 512 bytes; two vectors of the bias a lane; the skip once.
+    expect(issued).toEqual({ loadBytes: 2 * 4 * 3 * 4 * 512 + 2 * 128 * 2 * 8 + 2 * 64 * 96, storeBytes: 2 * 64 * 96 });
+  });
+
+  it('are chosen where the target has them', () => {
+    expect(subgroupMatrixSchedule(half(LINEAR), TARGET)?.family).toBe('subgroupMatrix');
+    expect(subgroupMatrixSchedule(half(LINEAR), WEB)).toBeUndefined();
+  });
+});
