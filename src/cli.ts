@@ -8,6 +8,7 @@ import { emitCommand } from './cli/commands/emit.ts';
 import { explainCommand } from './cli/commands/explain.ts';
 import { formatCommand } from './cli/commands/fmt.ts';
 import { runCommand } from './cli/commands/run.ts';
+import { traceCommand } from './cli/commands/trace.ts';
 import { verifyCommand } from './cli/commands/verify.ts';
 import { weightsCommand } from './cli/commands/weights.ts';
 import { zooCommand } from './cli/commands/zoo.ts';
@@ -16,7 +17,7 @@ import { packageVersion } from './cli/files.ts';
 import { printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, benchCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
