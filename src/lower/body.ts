@@ -177,6 +177,7 @@ const LOWER: { readonly [K in OpName]: Rule<K> } = {
 
   argsort: (node, at, body) => {
     const n = node.shape.at(-1)!;
+    if (!needsRanks(node)) return number(0, 'i32');
     // The index whose rank this place is: the inverse of the permutation of ranks.
     return body.reduce(node, at, 'sum', [n], (kept, [i]) => {
       const isHere = binary('equal', load(ranksOf(node.id), [...kept.slice(0, -1), i]), indexValue(kept.at(-1)!));
@@ -184,6 +185,11 @@ const LOWER: { readonly [K in OpName]: Rule<K> } = {
     });
   },
 };
+
+/** A single value has nothing to be ranked against. */
+export function needsRanks(node: NodeOf<'argsort'>): boolean {
+  return node.shape.at(-1)! > 1;
+}
 
 /** The stage that ranks each value along the last axis: how many stand before it, equal ones in order. */
 export function rankStage(node: NodeOf<'argsort'>, body: Body): Stage {

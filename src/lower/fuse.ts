@@ -29,7 +29,7 @@ export function chooseSteps(graph: Graph, { fuse, target }: LowerOptions): Step[
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
   const finisher = shapesOnly(graph);
   const stored = fuse ? fuseGraph(flow, buffers, finisher) : everyOperation(flow);
-  return cutConcats(flow, fitBuffers(graph, stored, buffers), finisher, buffers);
+  return cutConcats(flow, fitBuffers(graph, stored, buffers), finisher, buffers, fuse);
 }
 
 /** Finishes kernels to look at their form. */

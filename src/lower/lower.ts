@@ -4,7 +4,7 @@ import { sizeOf } from '../graph.ts';
 import type { Buffer, BufferId, CallOp, KernelCall, Program, Storage } from '../kernel.ts';
 import { opDef } from '../ops.ts';
 import type { Target } from '../targets.ts';
-import { bufferOf, ranksOf } from './body.ts';
+import { bufferOf, needsRanks, ranksOf } from './body.ts';
 import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { chooseSteps } from './fuse.ts';
@@ -49,7 +49,8 @@ class Lowering {
   }
 
   step({ node, pieces }: Step): void {
-    if (this.graph.nodes[node].op === 'argsort') this.#call(draftRanks(this.graph, pieces[0].stored, node), node);
+    const { [node]: made } = this.graph.nodes;
+    if (made.op === 'argsort' && needsRanks(made)) this.#call(draftRanks(this.graph, pieces[0].stored, node), node);
     for (const { stored, box } of pieces) this.#call(draftNode(this.graph, stored, node, box), node);
   }
 

@@ -24,15 +24,16 @@ export interface Piece {
   readonly stored: (id: NodeId) => boolean;
 }
 
-/** The steps of stored nodes, in an order in which they can be computed. */
-export function cutConcats(flow: Flow, stored: ReadonlySet<NodeId>, finisher: Finisher, maxBuffers: number): Step[] {
+/** The steps of stored nodes, in an order in which they can be computed. Without `absorb`, kernels are cut only where they must. */
+export function cutConcats(flow: Flow, stored: ReadonlySet<NodeId>, finisher: Finisher, maxBuffers: number, absorb: boolean): Step[] {
   const { graph } = flow;
   const isStored = (id: NodeId): boolean => stored.has(id);
   const cuts = new Map<NodeId, readonly Piece[]>();
   const written = new Set<NodeId>();
-  for (const { id } of graph.nodes) {
-    if (!stored.has(id) || !flow.live.has(id) || isBound(graph.nodes[id])) continue;
-    const cut = new Cut(flow, id, isStored, finisher, maxBuffers);
+  // From the end: a concat that is itself written into another one has no kernel to cut.
+  for (const { id } of graph.nodes.toReversed()) {
+    if (!stored.has(id) || !flow.live.has(id) || written.has(id) || isBound(graph.nodes[id])) continue;
+    const cut = new Cut(flow, id, isStored, finisher, maxBuffers, absorb);
     const pieces = cut.pieces();
     if (!pieces) continue;
     cuts.set(id, pieces);
@@ -55,6 +56,7 @@ class Cut {
     private readonly stored: (id: NodeId) => boolean,
     private readonly finisher: Finisher,
     private readonly maxBuffers: number,
+    private readonly absorb: boolean,
   ) {
     this.#graph = flow.graph;
   }
@@ -64,7 +66,7 @@ class Cut {
     const concat = this.#concat(this.root);
     if (!concat) return undefined;
     const boxes = this.#boxes(concat);
-    const parts = concat.args.map((arg, i) => ({ box: boxes[i], arg, absorbs: this.#absorbs(arg, boxes[i]) }));
+    const parts = concat.args.map((arg, i) => ({ box: boxes[i], arg, absorbs: this.absorb && this.#absorbs(arg, boxes[i]) }));
     const absorbed = parts.filter((p) => p.absorbs);
     const runs: (typeof parts)[] = [];
     parts.forEach((part, i) => {
