@@ -9,7 +9,7 @@ import { layOut } from './layout.ts';
 import type { Misaligned } from './layout.ts';
 import { COMMENT_GROUP, FOREIGN, TOKENS } from './tokens.ts';
 
-const lexer = new Lexer(TOKENS, { positionTracking: 'full', ensureOptimizations: true });
+const lexer = new Lexer(TOKENS, { positionTracking: 'onlyOffset', ensureOptimizations: true });
 
 export interface Lexed {
   readonly source: Source;
@@ -22,6 +22,9 @@ export interface Lexed {
 
 export function lex(source: Source): Lexed {
   const { tokens, groups, errors } = lexer.tokenize(source.text);
+  // The lexer counts no ends when it counts no lines, which nothing here needs.
+  for (const token of tokens) token.endOffset = token.startOffset + token.image.length - 1;
+  for (const token of groups[COMMENT_GROUP]) token.endOffset = token.startOffset + token.image.length - 1;
   const misaligned = layOut(source.text, tokens);
   const at = (start: number, length: number): Span => ({ source, start, end: start + length });
   const diagnostics = [
