@@ -44,6 +44,16 @@ describe.skipIf(!gpu)('rows', () => {
   });
 });
 
+describe.skipIf(!gpu)('one long row', () => {
+  const graph = graphOf((s) => s.layerNorm(s.input('x', [1, 1, 1100])));
+  test.each([
+    { threads: 1, rows: 1, vector: 4, cache: false },
+    { threads: 8, rows: 1, vector: 4, cache: false },
+    { threads: 64, rows: 1, vector: 1, cache: false },
+    { threads: 256, rows: 1, vector: 4, cache: true },
+  ] as const)('%j', (schedule) => checkRows(graph, schedule));
+});
+
 interface Conv {
   readonly size: readonly [h: number, w: number];
   readonly window: number;

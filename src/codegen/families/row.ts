@@ -23,6 +23,9 @@ import { storeLanes } from './generic.ts';
 
 const LANE = 'row~lane';
 
+/** Groups that a thread loads before it waits for the first, where a row is not kept. */
+const UNROLL = 8;
+
 /** Threads that read all partial results themselves; more are summed in two steps. */
 const DIRECT = 32;
 
@@ -107,9 +110,7 @@ class RowEmitter {
     const groups = length / width;
     const lanesOf = (group: Index): Index[] => Array.from({ length: width }, (_, j) => addIndex(scale(group, width), constant(j)));
     if (!schedule.cache) {
-      const over: Axis = { name: `row~${this.loops++}`, extent: groups };
-      const shared = threads > 1 ? { from: this.place.lane, step: u32(threads), replaces: [LANE] } : {};
-      emitter.loop(over, () => f(lanesOf(axisIndex(over))), shared);
+      this.stream(groups, (group) => f(lanesOf(group)));
       return;
     }
     for (let first = 0; first < groups; first += threads) {
@@ -121,6 +122,25 @@ class RowEmitter {
         emitter.push(ifOf(inside, emitter.nested({ guard: { condition, holds: true } }, () => f(lanesOf(group)))));
       }
     }
+  }
+
+  /** This thread's groups one after the other; several in an iteration, so that their loads overlap. */
+  private stream(groups: number, f: (group: Index) => void): void {
+    const { emitter, schedule } = this;
+    const { threads } = schedule;
+    const blocks = Math.floor(groups / (threads * UNROLL));
+    const own = axisIndex(this.lane);
+    if (blocks > 0) {
+      const block: Axis = { name: `block~${this.loops++}`, extent: blocks };
+      emitter.loop(block, () => {
+        for (let u = 0; u < UNROLL; u++) f(addIndex(scale(axisIndex(block), threads * UNROLL), constant(u * threads), own));
+      });
+    }
+    const done = blocks * threads * UNROLL;
+    if (done === groups) return;
+    const rest: Axis = { name: `row~${this.loops++}`, extent: groups - done };
+    const shared = threads > 1 ? { from: this.place.lane, step: u32(threads), replaces: [LANE] } : {};
+    emitter.loop(rest, () => f(addIndex(constant(done), axisIndex(rest))), shared);
   }
 
   /** The threads' partial results combined, in every thread of the row. */
