@@ -54,6 +54,14 @@ test('split-static keeps meaning', () => {
   }
 });
 
+test('split-static leaves nothing more to store', () => {
+  for (const seed of SEEDS) {
+    const { main } = splitStatic(runPasses(randomGraph(seed)));
+    const again = splitStatic(main).weights;
+    expect(again.nodes.filter((n) => n.op !== 'param').map((n) => n.op), `seed ${seed}`).toEqual([]);
+  }
+});
+
 test('text reads back the same', () => {
   for (const seed of SEEDS.slice(0, 100)) {
     for (const graph of [randomGraph(seed), runPasses(randomGraph(seed))]) {

@@ -26,7 +26,7 @@ export interface EvaluateOptions {
 export function evaluateGraph(graph: Graph, bindings: Bindings, options: EvaluateOptions): Record<string, Tensor> {
   const values: (Tensor | undefined)[] = new Array(graph.nodes.length);
   const lastUse = lastUses(graph);
-  const work = graph.nodes.map((node) => workOf(graph, node));
+  const work = graph.nodes.map((node) => (node.op === 'param' && lastUse[node.id] < 0 ? 0 : workOf(graph, node)));
   const total = work.reduce((sum, w) => sum + w, 0);
   let done = 0;
   const compute = (node: Node): Tensor => {
