@@ -168,8 +168,8 @@ export const SYNTAX_CODES = {
       'The word has a meaning in the language and cannot name a value. It can name a part of a weight path: ' +
       'after a `.`, and in a label.' +
       example(
-        'fn scale(x, by) = x * by',
-        'fn scale(x, factor) = x * factor',
+        'block Scale(output = 1)(x) { return x }',
+        'block Scale(factor = 1)(x) { return x }',
       ),
   },
   E0118: {

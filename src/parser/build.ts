@@ -39,9 +39,8 @@ export class Builder extends ExpressionBuilder {
       return undefined;
     }
     const span = this.span(node);
-    const doc = this.docs.before(span.start);
-    const documented = { span, ...(doc !== undefined && { doc }) };
     if (c.importItem) return this.importItem(c.importItem[0], span);
+    const documented = this.documented(span);
     if (c.letItem) {
       const { Identifier, expression } = c.letItem[0].children;
       return { kind: 'let', ...documented, name: this.name(Identifier[0]), value: this.expression(expression[0]) };
