@@ -3,21 +3,29 @@
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file .gpu/gemm.mjs
- *     node .gpu/gemm.mjs [--shapes M,N,K[,batch]:nt|nn ...] [--schedules NAME ...] [--seconds 0.2] [--json]
+ *     node .gpu/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--seconds 0.2] [--json]
  *
- * `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the columns.
+ * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
+ * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks.
  */
-import { generateContraction } from '../src/codegen/families/contraction.ts';
+import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
 import { targetOf } from '../src/cli/devices.ts';
 import { axis } from '../src/kernel-index.ts';
 import { binary, load, stageAt } from '../src/kernel-expr.ts';
-import type { Axis, Kernel } from '../src/kernel.ts';
-import { contractionSchedule } from '../src/schedule/contraction.ts';
-import type { ContractionSchedule } from '../src/schedule.ts';
+import { fragmentProblem } from '../src/kernel-fragments.ts';
+import { storedElements } from '../src/kernel-layout.ts';
+import type { Axis, Kernel, KernelParam, Layout } from '../src/kernel.ts';
+import { contractionSchedule, subgroupMatrixSchedule } from '../src/schedule/contraction.ts';
+import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
+import { decodeF16, encodeF16 } from '../src/weights/half.ts';
 
-interface Shape { readonly M: number; readonly N: number; readonly K: number; readonly batch: number; readonly order: 'nt' | 'nn' }
+type Order = 'nt' | 'nn' | 'bt' | 'bn';
+type DType = 'f32' | 'f16';
+type GemmSchedule = ContractionSchedule | SubgroupMatrixSchedule;
+
+interface Shape { readonly M: number; readonly N: number; readonly K: number; readonly batch: number; readonly order: Order }
 
 const DEFAULT_SHAPES = ['4096,4096,4096:nn', '4096,4096,4096:nt', '12608,768,768:nt', '12608,3072,768:nn', '12608,768,3072:nt', '197,768,768:nt', '197,3072,768:nn', '197,768,3072:nt', '197,192,192:nt', '197,192,192:nn', '197,768,192:nt', '1,1000,768:nt', '1,1000,768:nn', '197,197,64,12:nt', '197,64,197,12:nn', '197,197,64,768:nt', '197,64,197,768:nn'];
 
@@ -28,7 +36,16 @@ const DEFAULT_SCHEDULES = [
   'd4x4,8x16', 'd8x8,8x8', 'd4x4,8x8,s2', 'd4x4,4x8,s4', 'd4x4,4x8,s8', 'd4x4,2x8,s8', 'd4x4,2x8,s16', 'd4x4,2x4,s16', 'd4x4,4x4,s16', 'd1x4,1x8,s32', 'd1x4,1x16,s16', 'd1x4,1x4,s64', 'd1x1,1x4,s32', 'd1x1,1x8,s32', 'd1x1,1x4,s64',
 ];
 
-export function parseSchedule(name: string): ContractionSchedule {
+const F16_SHAPES = ['4096,4096,4096:nt', '4096,4096,4096:nn', '4096,4096,4096:bt', '4096,4096,4096:bn', '12608,768,768:nt', '12608,768,768:bt', '12608,3072,768:nt', '12608,3072,768:bt', '12608,768,3072:bt', '197,768,768:bt', '197,768,768:nt', '208,768,768:nt'];
+/** `m4x2,2x2`: subgroup matrices, fragments a subgroup, subgroups. */
+const F16_SCHEDULES = ['m4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
+
+function parseSchedule(name: string): GemmSchedule {
+  const fragments = /^m(\d+)x(\d+),(\d+)x(\d+)$/.exec(name);
+  if (fragments) {
+    const [fragmentsM, fragmentsN, subgroupsM, subgroupsN] = fragments.slice(1).map(Number);
+    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32 };
+  }
   const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,p)?$/.exec(name);
   if (!found) throw new Error(`no schedule: ${name}`);
   const [, kind, threadM, threadN, groupM, groupN, tileK, splitK = '1', prefetch] = found;
@@ -37,20 +54,23 @@ export function parseSchedule(name: string): ContractionSchedule {
   return { ...base, tileK: kind === 's' ? Number(tileK) : 0, splitK: Number(splitK), ...(prefetch && { prefetch: true }) };
 }
 
-function formatSchedule(s: ContractionSchedule): string {
+function formatSchedule(s: GemmSchedule): string {
+  if (s.family === 'subgroupMatrix') return `m${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}`;
   return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.prefetch ? ',p' : ''}`;
 }
 
-function gemm({ M, N, K, batch, order }: Shape): Kernel {
+function gemm({ M, N, K, batch, order }: Shape, dtype: DType): Kernel {
   const all: Axis[] = [{ name: 'b', extent: batch }, { name: 'm', extent: M }, { name: 'n', extent: N }];
   const [b, m, n] = all.map(axis);
   const loops = all.filter((a) => a.extent > 1);
   const k: Axis = { name: 'k', extent: K };
-  const body = binary('mul', load('x', [b, m, axis(k)]), load('w', order === 'nt' ? [b, n, axis(k)] : [b, axis(k), n]));
-  const param = (name: string, shape: number[], access: 'read' | 'write' = 'read') => ({ name, shape, dtype: 'f32' as const, storage: 'f32' as const, access });
+  const transposed = order === 'nt' || order === 'bt';
+  const body = binary('mul', load('x', [b, m, axis(k)]), load('w', transposed ? [b, n, axis(k)] : [b, axis(k), n]));
+  const layout: Layout | undefined = order[0] === 'b' ? { blocks: [1, 16, 16] } : undefined;
+  const param = (name: string, shape: number[], blocks?: Layout, access: 'read' | 'write' = 'read'): KernelParam => ({ name, shape, dtype: 'f32', storage: dtype, layout: blocks, access });
   return {
     name: `gemm_${M}x${N}x${K}_${order}`,
-    params: [param('x', [batch, M, K]), param('w', order === 'nt' ? [batch, N, K] : [batch, K, N]), param('bias', [N]), param('y', [batch, M, N], 'write')],
+    params: [param('x', [batch, M, K], layout), param('w', transposed ? [batch, N, K] : [batch, K, N], layout), param('bias', [N]), param('y', [batch, M, N], undefined, 'write')],
     stages: [
       { name: 'acc', axes: loops, reduce: { op: 'sum', axes: [k] }, body, dtype: 'f32' },
       { name: 'out', axes: loops, body: binary('add', stageAt('acc', loops.map(axis)), load('bias', [n])), dtype: 'f32' },
@@ -59,10 +79,34 @@ function gemm({ M, N, K, batch, order }: Shape): Kernel {
   };
 }
 
-function fits(s: ContractionSchedule, { limits }: Target): boolean {
+function fits(s: GemmSchedule, kernel: Kernel, { limits, subgroupMatrix }: Target): boolean {
+  if (s.family === 'subgroupMatrix') {
+    const bytes = s.subgroupsM * s.subgroupsN * 256 * s.fragmentsN * 4;
+    return subgroupMatrix.length > 0 && fragmentProblem(kernel) !== undefined && bytes <= limits.maxComputeWorkgroupStorageSize;
+  }
   const threads = s.groupM * s.groupN * s.splitK;
-  const bytes = s.tileK ? (s.threadM * s.groupM + s.threadN * s.groupN) * s.tileK * 4 : (s.splitK > 1 ? (s.splitK / 2) * s.groupM * s.groupN * s.threadM * s.threadN * 4 : 0);
+  const partial = s.splitK > 1 ? (s.splitK / 2) * s.groupM * s.groupN * s.threadM * s.threadN : 0;
+  const bytes = 4 * ((s.threadM * s.groupM + s.threadN * s.groupN) * s.tileK + partial);
   return threads <= limits.maxComputeInvocationsPerWorkgroup && threads <= limits.maxComputeWorkgroupSizeX && bytes <= limits.maxComputeWorkgroupStorageSize;
+}
+
+interface Filled {
+  readonly all: GPUBuffer[];
+  /** The logical values. */
+  readonly x: Float32Array;
+  readonly w: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/** Where element i of a [batch, rows, columns] parameter lies. */
+function placeOf(param: KernelParam): (i: number) => number {
+  if (!param.layout) return (i) => i;
+  const [, rows, columns] = param.shape;
+  const [down, across] = [Math.ceil(rows / 16), Math.ceil(columns / 16)];
+  return (i) => {
+    const [b, r, c] = [Math.floor(i / (rows * columns)), Math.floor(i / columns) % rows, i % columns];
+    return ((b * down + Math.floor(r / 16)) * across + Math.floor(c / 16)) * 256 + (r % 16) * 16 + (c % 16);
+  };
 }
 
 class Bench {
@@ -76,26 +120,31 @@ class Bench {
     this.readable = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 
-  /** Buffers of a shape, filled with small values; the same for all schedules. */
-  buffers({ M, N, K, batch }: Shape): { readonly all: GPUBuffer[]; readonly x: Float32Array; readonly w: Float32Array; readonly bias: Float32Array } {
+  /** Buffers of a kernel, filled with small values that f16 holds exactly; the same for all schedules. */
+  buffers(kernel: Kernel, { M, N, K, batch }: Shape, dtype: DType): Filled {
     const fill = (n: number): Float32Array => {
       const values = new Float32Array(n);
-      for (let i = 0, state = n; i < n; i++) values[i] = ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32) - 0.5;
+      for (let i = 0, state = n; i < n; i++) values[i] = ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 25) / 128 - 0.5;
       return values;
     };
     const [x, w, bias] = [fill(batch * M * K), fill(batch * N * K), fill(N)];
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-    const all = [x, w, bias, undefined].map((data) => {
-      const buffer = this.device.createBuffer({ size: data ? data.byteLength : batch * M * N * 4, usage });
-      if (data) this.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+    const all = kernel.params.map((param, p) => {
+      const values = [x, w, bias][p];
+      const buffer = this.device.createBuffer({ size: Math.ceil((storedElements(param) * (dtype === 'f16' ? 2 : 4)) / 4) * 4, usage });
+      if (!values) return buffer;
+      const stored = new Float32Array(Math.ceil(storedElements(param) / 2) * 2);
+      const place = placeOf(param);
+      for (let i = 0; i < values.length; i++) stored[place(i)] = values[i];
+      this.device.queue.writeBuffer(buffer, 0, (dtype === 'f16' ? encodeF16(stored) : stored.subarray(0, storedElements(param))) as GPUAllowSharedBufferSource);
       return buffer;
     });
     return { all, x, w, bias };
   }
 
   /** Microseconds of one dispatch: the median of submits that last `seconds` together. */
-  async time(kernel: Kernel, schedule: ContractionSchedule, buffers: readonly GPUBuffer[], flops: number): Promise<number> {
-    const code = generateContraction(kernel, kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule, this.target);
+  async time(kernel: Kernel, schedule: GemmSchedule, buffers: readonly GPUBuffer[], flops: number): Promise<number> {
+    const code = generateKernel({ kernel, spaces: kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule }, this.target);
     const module = this.device.createShaderModule({ code: printModule(code.module) });
     const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
     const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
@@ -122,24 +171,25 @@ class Bench {
     return times.sort((a, b) => a - b)[2];
   }
 
-  /** The largest error of some results, beside what sums of this depth may have. */
-  async check(shape: Shape, { all, x, w, bias }: ReturnType<Bench['buffers']>): Promise<number> {
-    const { M, N, K, batch, order } = shape;
+  /** The largest error of some results, in units of what rounding may do to sums of this depth. */
+  async check({ M, N, K, batch, order }: Shape, { all, x, w, bias }: Filled, dtype: DType): Promise<number> {
     let worst = 0;
     for (let trial = 0; trial < 24; trial++) {
       const [b, m, n] = [batch, M, N].map((e, i) => (Math.imul(trial + 1, [7919, 104729, 1299709][i]) >>> 0) % e);
       const at = (b * M + m) * N + n;
-      const start = Math.min(Math.floor(at / 2) * 2, batch * M * N - (batch * M * N > 1 ? 2 : 1));
-      const staging = this.device.createBuffer({ size: 8, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      const bytes = dtype === 'f16' ? 2 : 4;
+      const start = Math.floor((at * bytes) / 4) * 4;
+      const staging = this.device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
       const encoder = this.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(all[3], start * 4, staging, 0, Math.min(8, (batch * M * N - start) * 4));
+      encoder.copyBufferToBuffer(all[3], start, staging, 0, 4);
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ);
-      const got = new Float32Array(staging.getMappedRange().slice(0))[at - start];
+      const word = staging.getMappedRange().slice(0);
       staging.destroy();
+      const got = dtype === 'f16' ? decodeF16(new Uint16Array(word))[(at * bytes - start) / 2] : new Float32Array(word)[0];
       let sum = bias[n];
-      for (let k = 0; k < K; k++) sum += x[(b * M + m) * K + k] * w[order === 'nt' ? (b * N + n) * K + k : (b * K + k) * N + n];
-      worst = Math.max(worst, Math.abs(sum - got) / Math.sqrt(K));
+      for (let k = 0; k < K; k++) sum += x[(b * M + m) * K + k] * w[order[1] === 't' ? (b * N + n) * K + k : (b * K + k) * N + n];
+      worst = Math.max(worst, Math.abs(sum - got) / (dtype === 'f16' ? 1e-3 * Math.max(1, Math.abs(sum)) : 1e-5 * Math.sqrt(K)));
     }
     return worst;
   }
@@ -153,12 +203,13 @@ async function main(): Promise<void> {
     const end = args.findIndex((a, i) => i > at && a.startsWith('--'));
     return args.slice(at + 1, end < 0 ? undefined : end);
   };
-  const shapes = (option('shapes') ?? DEFAULT_SHAPES).map((text): Shape => {
+  const dtype: DType = option('dtype')?.[0] === 'f16' ? 'f16' : 'f32';
+  const shapes = (option('shapes') ?? (dtype === 'f16' ? F16_SHAPES : DEFAULT_SHAPES)).map((text): Shape => {
     const [extents, order] = text.split(':');
     const [M, N, K, batch = 1] = extents.split(',').map(Number);
-    return { M, N, K, batch, order: order === 'nn' ? 'nn' : 'nt' };
+    return { M, N, K, batch, order: order as Order };
   });
-  const names = option('schedules') ?? DEFAULT_SCHEDULES;
+  const names = option('schedules') ?? (dtype === 'f16' ? F16_SCHEDULES : DEFAULT_SCHEDULES);
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
   // Reachable for the whole process: Dawn does not survive its collection.
@@ -180,17 +231,17 @@ async function main(): Promise<void> {
   const json = args.includes('--json');
   if (!json) console.log(`${adapter.info.device || adapter.info.description}: µs and TFLOP/s, * what the rules choose`);
   for (const shape of shapes) {
-    const kernel = gemm(shape);
-    const chosen = contractionSchedule(kernel, target);
+    const kernel = gemm(shape, dtype);
+    const chosen = subgroupMatrixSchedule(kernel, target) ?? contractionSchedule(kernel, target);
     const flops = 2 * shape.M * shape.N * shape.K * shape.batch;
-    const buffers = bench.buffers(shape);
+    const buffers = bench.buffers(kernel, shape, dtype);
     const results: { name: string; us: number; error: number }[] = [];
     for (const name of new Set([...names, ...(chosen ? [formatSchedule(chosen)] : [])])) {
       const schedule = parseSchedule(name);
-      if (!fits(schedule, target)) continue;
+      if (!fits(schedule, kernel, target)) continue;
       try {
         const us = await bench.time(kernel, schedule, buffers.all, flops);
-        results.push({ name, us, error: await bench.check(shape, buffers) });
+        results.push({ name, us, error: await bench.check(shape, buffers, dtype) });
       } catch (failure) {
         console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);
       }
@@ -204,7 +255,7 @@ async function main(): Promise<void> {
     console.log(`\n${shape.batch > 1 ? `${shape.batch} x ` : ''}${shape.M} x ${shape.N} x ${shape.K} ${shape.order}`);
     for (const { name, us, error } of results) {
       const mark = chosen && name === formatSchedule(chosen) ? '*' : ' ';
-      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toFixed(3).padStart(9)} TFLOP/s${error > 1e-5 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(9)} TFLOP/s${error > 1 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
     }
   }
   process.exit(0);

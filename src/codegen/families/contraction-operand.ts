@@ -21,6 +21,8 @@ export interface Staging {
   readonly tileK: number;
   /** Tiles of the depth. */
   readonly tiles: number;
+  /** Whether there is room for a vector more at each depth. */
+  readonly padded: boolean;
   /** Threads of a workgroup, workgroups. */
   readonly size: number;
   readonly groups: number;
@@ -61,7 +63,8 @@ export class StagedOperand {
     [this.depth] = problem.depth;
     this.operand = problem[side];
     this.along = loadAlong(problem, side, { k: this.depth % 4 === 0, side: this.extent % 4 === 0 });
-    this.pitch = staging.tile / 4;
+    // Vectors along the depth are written down a column: with a pitch of an odd number of vectors they meet fewer banks twice.
+    this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
     this.memory = emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
     this.units = this.defineUnits();
   }

@@ -44,7 +44,9 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
   const turn = splitK === 1 ? u32(0) : emitter.bind('turn', div(local, u32(groupM * groupN)));
   if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 2));
 
-  const staging = { size, tileK, tiles, groups };
+  const partial = splitK > 1 ? (size / 2) * threadM * threadN : 0;
+  const padded = 4 * (tileK * (rows + columns + 8) + partial) <= emitter.target.limits.maxComputeWorkgroupStorageSize;
+  const staging = { size, tileK, tiles, groups, padded };
   const left = new StagedOperand(emitter, values, problem, 'left', { ...staging, tile: rows, group: element(id, 1) });
   const right = new StagedOperand(emitter, values, problem, 'right', { ...staging, tile: columns, group: element(id, 0) });
   const operands = [left, right];
