@@ -25,8 +25,11 @@ export interface ElaborateRequest {
   readonly settings: Readonly<Record<string, ConfigLiteral>>;
   /** The free dimension B. */
   readonly batch: number;
-  /** The file that an import means: the path as written, and the importing file's path. Called once a file. */
-  readonly load: (path: string, from: string) => Result<File> | undefined;
+  /**
+   * A file by its path without `.vit`: `std/NAME`, or normalized and relative to what the entry's path is relative to.
+   * Called once a file; an import that leaves the project never gets here.
+   */
+  readonly load: (path: string) => Result<File> | undefined;
 }
 
 /**

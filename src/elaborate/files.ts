@@ -37,7 +37,7 @@ export function isDeclaration(item: Item): item is Declaration {
 
 export const KIND_NAMES: Record<Declaration['kind'], string> = { let: 'let', function: 'function', block: 'block', model: 'model', preset: 'preset' };
 
-type Load = (path: string, from: string) => Result<File> | undefined;
+type Load = (path: string) => Result<File> | undefined;
 
 /** Loads files, follows imports, and tells what is wrong with them. */
 export class Files {
@@ -62,11 +62,10 @@ export class Files {
 
   /** Makes the prelude visible to every file opened later. */
   openPrelude(): void {
-    const loaded = this.#load('std/prelude', this.#entry);
+    const loaded = this.#load('std/prelude');
     if (!loaded) return;
     loaded.diagnostics.forEach(this.#report);
-    const path = loaded.value.span.source.path;
-    this.prelude = this.open(path.replace(/\.vit$/, ''), loaded.value);
+    this.prelude = this.open('std/prelude', loaded.value);
   }
 
   /** The scope of a parsed file; `path` is its identity. */
@@ -145,7 +144,7 @@ export class Files {
       this.#report(error('E0703', 'imports are more than 100 files deep', item.span, { help: 'import the file that declares a name, not a chain of files' }));
       return undefined;
     }
-    const loaded = this.#load(item.from.value, scope.file.span.source.path);
+    const loaded = this.#load(path);
     if (!loaded) {
       this.#scopes.set(path, 'missing');
       this.#missing(item);

@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import type { ConfigLiteral, ElaborateRequest } from './elaborate.ts';
 import { Environment } from './environment.ts';
 import { given } from './expressions.ts';
+import { isBroken } from './files.ts';
 import { execute } from './statements.ts';
 import type { ChosenModel } from './targets.ts';
 import { describe } from './values.ts';
@@ -36,7 +37,7 @@ export function buildModel(context: Context, chosen: ChosenModel, request: Pick<
   if (!model.config.some((p) => p.name.text === 'B')) env.define('B', { value: batch, span: model.name.span, from: 'the batch' });
   bindConfig(context, { name: model.name.text, noun: 'configuration parameter', span: model.name.span }, model.config, arguments_, env, chosen.presets[0]?.preset.span ?? model.name.span);
   execute(context, model.body, env);
-  if (context.outputs.length === 0 && context.diagnostics.every((d) => d.severity !== 'error')) {
+  if (context.outputs.length === 0 && !isBroken(model.body) && context.diagnostics.every((d) => d.severity !== 'error')) {
     context.report(error('E0604', `the model \`${model.name.text}\` has no output`, model.name.span, { help: 'say what it computes: `output logits = ...`' }));
   }
   return context.builder.finish({ name: chosen.name, ...(chosen.doc !== undefined && { doc: chosen.doc }), inputs: context.inputs, outputs: context.outputs, weightRules: context.weightRules });

@@ -38,11 +38,9 @@ export function elaborateSources(sources: readonly [Source, ...Source[]], option
     batch: 1,
     ...(directive && (JSON.parse(directive[1]) as Options)),
     ...options,
-    load: (path, from) => {
+    load: (path) => {
       if (path.startsWith('std/')) return loadStd(path);
-      if (from.startsWith('std/')) return loadStd(join('std', path));
-      const wanted = join(from, '..', path);
-      const source = sources.find((s) => s.path.replace(/\.vit$/, '') === wanted.replace(/\.vit$/, ''));
+      const source = sources.find((s) => s.path === `${path}.vit`);
       return source && parse(source);
     },
   });

@@ -1,0 +1,361 @@
+/** E05xx to E070x: parameters and weight paths, models and presets, limits of evaluation. Each example is elaborated by a test: the first shows the code, the next mends it. */
+import type { CodeInfo } from '../codes.ts';
+
+export const MODEL_CODES = {
+  E0501: {
+    title: 'parameter declared twice',
+    explanation: `Two parameters get one name in the checkpoint. A call without a label adds nothing to the weight path, so that two calls of one block meet.
+
+\`\`\`vit
+block Scale()(x: [B, N, D]) {
+  param gamma: [D]
+  return x * gamma
+}
+model M() {
+  input x: [B, 4, 8]
+  y = Scale()(x)
+  output z = Scale()(y)
+}
+\`\`\`
+
+Label the calls. If they are to share their weights, label the block once and call the instance twice.
+
+\`\`\`vit
+block Scale()(x: [B, N, D]) {
+  param gamma: [D]
+  return x * gamma
+}
+model M() {
+  input x: [B, 4, 8]
+  a = a: Scale()(x)
+  b = b: Scale()(a)
+  both = both: Scale()
+  output z = both(both(b))
+}
+\`\`\``,
+  },
+  E0502: {
+    title: 'shared parameter of two shapes',
+    explanation: `An instance is called twice, and its parameter would have another shape the second time.
+
+\`\`\`vit
+block Project(out)(x: [B, N, I]) {
+  param weight: [out, I]
+  return linear(x, weight)
+}
+model M() {
+  input x: [B, 4, 8]
+  f = f: Project(16)
+  output y = f(f(x))
+}
+\`\`\`
+
+Shared weights need the same shapes: check the tensors of both calls.`,
+  },
+  E0503: {
+    title: 'block labelled twice',
+    explanation: `A labelled block has its place in the weight path; a second label would give it another.
+
+\`\`\`vit
+block A()(x) { return x }
+model M() {
+  input x: [B, 4, 8]
+  f = f: A()
+  output y = g: f(x)
+}
+\`\`\`
+
+Remove one of the labels.`,
+  },
+  E0504: {
+    title: 'no such parameter',
+    explanation: `\`instance.name\` reads a parameter after the instance was called for the first time; there is none of this name below it.
+
+\`\`\`vit
+block Scale()(x: [B, N, D]) {
+  param gamma: [D]
+  return x * gamma
+}
+model M() {
+  input x: [B, 4, 8]
+  f = f: Scale()
+  y = f(x)
+  output z = y * f.beta
+}
+\`\`\`
+
+Parameters are declared when a block is called: read them after that. \`instance.block.name\` goes deeper.`,
+  },
+  E0505: {
+    title: 'hole of a weight rule',
+    explanation: `\`{i}\` in a pattern stands for one part of a name, \`{rest...}\` for any number; the checkpoint's names use the same holes, and no others.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = x
+  weights { "blocks.{i}.w" = "layer.{j}.w" }
+}
+\`\`\`
+
+Use the holes of the left side.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = x
+  weights { "blocks.{i}.w" = "layer.{i}.w" }
+}
+\`\`\``,
+  },
+  E0506: {
+    title: 'label out of place',
+    explanation: `A label names the place of a block's parameters. It stands before the call of a block, and its parts are words, integers from 0, or strings of them.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = act: exp(x)
+}
+\`\`\`
+
+Remove the label of what has no parameters.`,
+  },
+  E0507: {
+    title: 'no weight source',
+    explanation: `The right side of a weight rule is the name of a checkpoint's tensor, through \`transpose\`, \`reshape\`, \`concat\`, \`slice\` or \`* number\`.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = x
+  weights { "w" = 3 }
+}
+\`\`\`
+
+Write a string.`,
+  },
+  E0601: {
+    title: 'no single target',
+    explanation: `The file has no model, or more than one candidate and none was named. A file's only preset is taken, else its only model.
+
+\`\`\`vit
+model A() { input x: [B]; output y = x }
+model C() { input x: [B]; output y = -x }
+\`\`\`
+
+Name one: \`vitc check FILE.vit#A\`.`,
+  },
+  E0602: {
+    title: 'unknown model or preset',
+    explanation: `The file has no model or preset of the name after \`#\`.
+
+\`\`\`vit
+// elaborate: {"target": "vit_tinny"}
+model M() { input x: [B]; output y = x }
+preset vit_tiny = M()
+\`\`\`
+
+\`vitc zoo\` lists the models that come with the compiler.`,
+  },
+  E0603: {
+    title: 'setting does not fit',
+    explanation: `\`--set name=value\` names no parameter of the model, or gives it a value of another kind; or the batch is no positive integer.
+
+\`\`\`vit
+// elaborate: {"settings": {"dpeth": 3}}
+model M(depth = 2) { input x: [B]; output y = x }
+\`\`\`
+
+The message lists the parameters.`,
+  },
+  E0604: {
+    title: 'model without output',
+    explanation: `A model that computes nothing for anybody would be empty.
+
+\`\`\`vit
+model M() { input x: [B] }
+\`\`\`
+
+Declare an output:
+
+\`\`\`vit
+model M() { input x: [B]; output y = x }
+\`\`\``,
+  },
+  E0605: {
+    title: 'input or output declared twice',
+    explanation: `The package takes and gives tensors by name, so that names are unique.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  for i in 0..2 { output y = x * i }
+}
+\`\`\`
+
+Rename one. In a loop, compute the name:
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  for i in 0..2 { output y = x * i @name("y" + str(i)) }
+}
+\`\`\``,
+  },
+  E0606: {
+    title: 'free extent in an input',
+    explanation: `All extents of an input are configuration, but for \`B\`, the batch, which \`--batch\` sets.
+
+\`\`\`vit
+model M() {
+  input x: [B, tokens, 8]
+  output y = x
+}
+\`\`\`
+
+Declare the name:
+
+\`\`\`vit
+model M(tokens = 4) {
+  input x: [B, tokens, 8]
+  output y = x
+}
+\`\`\``,
+  },
+  E0607: {
+    title: 'unknown attribute',
+    explanation: `Inputs can have \`@image\` and \`@range\`, parameters \`@buffer\` and \`@name\`, outputs \`@labels\`, \`@name\` and any that the package's users know, presets \`@weights\`.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  param w: [3] @bufer
+  output y = x
+}
+\`\`\`
+
+The help lists what the place knows.`,
+  },
+  E0608: {
+    title: 'attribute does not fit',
+    explanation: `The attribute does not fit what it stands at, or an argument is not what it takes.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = x @labels(["cat", "dog"])
+}
+\`\`\`
+
+\`@image\` wants [B, 3, H, W] and \`mean\`, \`std\` a number or one a channel; \`@labels\` as many names as the last axis has classes.`,
+  },
+  E0609: {
+    title: 'preset without a model',
+    explanation: `A preset refers to a model, or to another preset that does so in the end.
+
+\`\`\`vit
+// elaborate: {"target": "p"}
+preset p = q()
+preset q = p()
+\`\`\`
+
+Let the chain end at a model.`,
+  },
+  E0610: {
+    title: 'output is no tensor',
+    explanation: `Only tensors leave a model.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  output y = split(x, 2, axis = 1)
+}
+\`\`\`
+
+Give each part a name of its own.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  a, b = split(x, 2, axis = 1)
+  output first = a
+  output second = b
+}
+\`\`\``,
+  },
+  E0701: {
+    title: 'too many turns',
+    explanation: `A loop has a million turns or more, or a list as many items. Configuration is evaluated when the model is compiled; data belongs into tensors.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  total = 0
+  for i in 0..1000000 { total = total + i }
+  output y = x
+}
+\`\`\`
+
+Compute on tensors: \`sum(iota(n))\`.`,
+  },
+  E0702: {
+    title: 'graph too large',
+    explanation: `The graph grows over 200,000 operations, most often because a loop works on the parts of a tensor one by one.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  for i in 0..900000 { x = x + 1 }
+  output y = x
+}
+\`\`\`
+
+Compute on whole tensors: \`einsum\`, \`gather\`, \`where\` and broadcasting take the place of such loops.`,
+  },
+  E0703: {
+    title: 'calls too deep',
+    explanation: `Calls are more than 200 deep. A block or function may call itself, as long as a condition on configuration ends it.
+
+\`\`\`vit
+block U(depth)(x) { return U(depth - 1)(x * 2) }
+model M() {
+  input x: [B, 4, 8]
+  output y = U(3)(x)
+}
+\`\`\`
+
+Let a condition end it:
+
+\`\`\`vit
+block U(depth)(x) {
+  if depth == 0 { return x }
+  return U(depth - 1)(x * 2)
+}
+model M() {
+  input x: [B, 4, 8]
+  output y = U(3)(x)
+}
+\`\`\``,
+  },
+  E0704: {
+    title: 'too much work',
+    explanation: `The evaluation of the configuration takes more than five million steps, or a text grows over a million characters.
+
+\`\`\`vit
+model M() {
+  input x: [B, 4, 8]
+  for i in 0..5000 { for j in 0..5000 { k = i * j } }
+  output y = x
+}
+\`\`\`
+
+Make loops and lists smaller.`,
+  },
+  E0706: {
+    title: 'nested too deep',
+    explanation: `Expressions stand within each other more than a thousand deep, those of all the calls on the way counted together.
+
+Give parts of the expression a name.`,
+  },
+} as const satisfies Record<string, CodeInfo>;
