@@ -1,0 +1,17 @@
+import { readGraph } from '../src/graph-text.ts';
+import { printProgram } from '../src/kernel-text.ts';
+import { lower } from '../src/lower/lower.ts';
+import { WEB } from '../src/targets.ts';
+import { textTests } from './helpers/text-tests.ts';
+
+// What typical patterns become: kernels and calls, without the list of operations of each call.
+textTests({
+  folder: 'kernels',
+  extension: '.graph',
+  comment: '#',
+  run: ([{ text }]) => {
+    const { value, errors } = readGraph(text);
+    if (!value) return errors.map((e) => `${e.line}: ${e.message}`).join('\n');
+    return printProgram(lower(value, { fuse: true, target: WEB, storage: 'f32' })).replace(/^ {2}op .*\n/gm, '');
+  },
+});
