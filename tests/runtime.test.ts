@@ -131,6 +131,9 @@ describe.skipIf(!gpu)('a package on a device', () => {
     const destroyed = device.createBuffer({ size: 192, usage: STORAGE_IN_OUT });
     destroyed.destroy();
     await expect(model.run({ ...tinyValues(), image: destroyed })).rejects.toMatchObject({ code: 'bad-input' });
+    const foreign = (await freshDevice())!.device.createBuffer({ size: 192, usage: STORAGE_IN_OUT });
+    await expect(model.run({ ...tinyValues(), image: foreign })).rejects.toMatchObject({ code: 'bad-input' });
+    expect(Array.from((await model.run(tinyValues())).twice)).toEqual([2, 4, 6]);
   });
 
   test('reports progress of weights and kernels', async () => {
@@ -197,6 +200,13 @@ describe.skipIf(!gpu)('a package on a device', () => {
     await expect(module.load()).rejects.toMatchObject({ code: 'no-webgpu', message: expect.stringContaining('npm package `webgpu`') });
   });
 
+  test('refuses a device that is too small for the model', async () => {
+    const { plan, ...rest } = tinyInput();
+    const huge = tinyPackage({ ...rest, plan: { ...plan, arenaBytes: 2 ** 40 } });
+    folders.push(huge);
+    await expect(loadFrom(huge)).rejects.toMatchObject({ code: 'limit-too-low', message: expect.stringContaining('maxBufferSize of 1099511627776') });
+  });
+
   test('stops loading when told', async () => {
     const stop = new AbortController();
     stop.abort(new Error('enough'));
@@ -223,6 +233,8 @@ describe.skipIf(!gpu)('a package on a device', () => {
     await expect(flying).rejects.toMatchObject({ code: 'device-lost', message: expect.stringContaining('load tiny_model again') });
     await expect(loaded.run(tinyValues())).rejects.toMatchObject({ code: 'device-lost' });
     loaded.destroy();
+    const late = module.load({ device: own!.device }).then((useless) => useless.run(tinyValues()));
+    await expect(late).rejects.toMatchObject({ code: 'device-lost' });
   });
 
   test('imports nothing of Node, so that bundlers for browsers take it', () => {

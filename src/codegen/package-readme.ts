@@ -51,7 +51,7 @@ export function readme(facts: ModuleFacts, packageName: string, hasWeights: bool
     "import { load, requirements } from './index.js';",
     '',
     'Object.assign(globalThis, globals);',
-    'const gpu = create([]);',
+    `const gpu = create(${plan.features.some((f) => f !== 'subgroups') ? "['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model']" : '[]'});`,
     'const device = await (await gpu.requestAdapter()).requestDevice(requirements);',
     'const model = await load({ device });',
     '```',

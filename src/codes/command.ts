@@ -1,4 +1,4 @@
-/** E09xx: packages, devices and the command line. E092x: no usable device (exit code 3); E093x: packages. */
+/** E09xx: packages, devices and the command line. E092x: no usable device (exit code 3). */
 import type { CodeInfo } from '../codes.ts';
 
 export const COMMAND_CODES = {

@@ -4,7 +4,7 @@ import { checked, checkRequirements, requestDevice } from './device.ts';
 import { readJson } from './fetch.ts';
 import type { PictureReader } from './inputs.ts';
 import { bindSteps, Layouts, loadKernels } from './kernels.ts';
-import { Model } from './model.ts';
+import { deviceLost, Model } from './model.ts';
 import type { PackagePlan, PackageReport } from './plan.ts';
 import type { WeightsSource } from './weights.ts';
 import { folderUrl, loadWeights } from './weights.ts';
@@ -67,7 +67,9 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
   } catch (failure) {
     stop.abort(failure);
     for (const buffer of buffers) buffer.destroy();
+    // On a lost device anything may fail; that it is lost is what helps.
+    const lost = await Promise.race([device.lost, undefined]);
     if (ownsDevice) device.destroy();
-    throw failure;
+    throw lost ? deviceLost(plan.name, lost) : failure;
   }
 }

@@ -36,6 +36,10 @@ export interface Resources {
   readonly readReport: () => Promise<PackageReport>;
 }
 
+export function deviceLost(name: string, info: GPUDeviceLostInfo): VitcError {
+  return new VitcError('device-lost', `the GPU device was lost (${info.reason}${info.message ? `: ${info.message}` : ''}); load ${name} again`);
+}
+
 export class Model<Inputs, Outputs> {
   readonly #plan: PackagePlan;
   readonly #resources: Resources;
@@ -48,9 +52,7 @@ export class Model<Inputs, Outputs> {
     this.#plan = plan;
     this.#resources = resources;
     this.#readback = new Readback(resources.device, plan.outputs);
-    void resources.device.lost.then((info) =>
-      this.#end(new VitcError('device-lost', `the GPU device was lost (${info.reason}${info.message ? `: ${info.message}` : ''}); load ${plan.name} again`)),
-    );
+    void resources.device.lost.then((info) => this.#end(deviceLost(plan.name, info)));
   }
 
   get device(): GPUDevice {

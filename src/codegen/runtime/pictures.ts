@@ -35,8 +35,13 @@ function pixelsOf(picture: object, input: string): Pixels {
   }
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   if (!context) throw new VitcError('bad-input', `input "${input}": the browser gives no canvas of ${width} x ${height} pixels`);
-  context.drawImage(picture as CanvasImageSource, 0, 0);
-  return context.getImageData(0, 0, width, height);
+  try {
+    context.drawImage(picture as CanvasImageSource, 0, 0);
+    return context.getImageData(0, 0, width, height);
+  } catch (cause) {
+    // Pictures of other origins, closed frames and broken images.
+    throw new VitcError('bad-input', `input "${input}": the picture cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** One picture for a batch of one, or as many as the batch has. Throws VitcError 'bad-input'. */
