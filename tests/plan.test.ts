@@ -4,6 +4,8 @@ import type { Graph, NodeId } from '../src/graph.ts';
 import { lower } from '../src/lower/lower.ts';
 import type { Plan } from '../src/plan.ts';
 import { planArena, type Interval } from '../src/schedule/arena.ts';
+import { readPlan } from '../src/plan-read.ts';
+import { printPlan } from '../src/plan-text.ts';
 import { plan } from '../src/schedule/plan.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { pattern, PATTERNS, Sketch } from './helpers/patterns.ts';
@@ -109,5 +111,24 @@ describe('limits', () => {
 
   test('tensors that live at once over the size of a buffer', () => {
     expect(limited({ maxBufferSize: 20000 }, big)).toEqual(["E0712 the tensors of 'test' that live at once need 32 KiB; a buffer of target 'web' has at most 19.5 KiB"]);
+  });
+});
+
+describe('the text form', () => {
+  test.each(Object.keys(PATTERNS))('%s reads back', (name) => {
+    const text = printPlan(planned(pattern(name)));
+    const { value, errors } = readPlan(text);
+    expect(errors).toEqual([]);
+    expect(printPlan(value!)).toBe(text);
+  });
+
+  test('tells every line that is wrong', () => {
+    const text = printPlan(planned(pattern('linearGelu')))
+      .replace(/^memory .*/m, 'memory arenaBytes=x livenessBound=1 weightShards=[]')
+      .replace(/family=\w+/, 'family=magic');
+    expect(readPlan(text).errors.map((e) => e.message)).toEqual([
+      'the memory: expected an integer as arenaBytes',
+      'family: expected one of generic, row, contraction, subgroupMatrix, window, attention',
+    ]);
   });
 });

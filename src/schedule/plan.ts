@@ -59,7 +59,7 @@ function planKernels(program: Program, byId: ReadonlyMap<BufferId, Buffer>, targ
 }
 
 function uniqueId(name: string, taken: Set<string>): string {
-  const base = name.replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 100) || 'kernel';
+  const base = name.replace(/[^A-Za-z0-9_]+/g, '_').slice(0, 100) || 'kernel';
   let id = base;
   for (let i = 2; taken.has(id.toLowerCase()); i++) id = `${base}_${i}`;
   // File systems may not tell upper from lower case.
