@@ -151,9 +151,9 @@ Name one: \`vitc check FILE.vit#A\`.`,
     explanation: `The file has no model or preset of the name after \`#\`.
 
 \`\`\`vit
-// elaborate: {"target": "vit_tinny"}
+// elaborate: {"target": "smal"}
 model M() { input x: [B]; output y = x }
-preset vit_tiny = M()
+preset small = M()
 \`\`\`
 
 \`vitc zoo\` lists the models that come with the compiler.`,
