@@ -84,7 +84,8 @@ class Header {
     const spaces = checked<Space[]>('the spaces', line.value(), list(SPACE));
     const { family, ...entries } = line.fields();
     const known = checked<Family>('family', family ?? '', oneOf(...Object.keys(SCHEDULES)));
-    const schedule = { family: known, ...checked<object>(`schedule ${known}`, entries, record(...SCHEDULES[known])) } as Schedule;
+    const [must, may]: readonly [Readonly<Record<string, Check>>, Readonly<Record<string, Check>>] = SCHEDULES[known];
+    const schedule = { family: known, ...checked<object>(`schedule ${known}`, entries, record(must, may)) } as Schedule;
     this.scheduled.push({ id, name, spaces, schedule });
   }
 }
