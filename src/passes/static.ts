@@ -8,7 +8,7 @@
 import { sizeOf } from '../graph.ts';
 import type { Graph, GraphOutput, Node, NodeId, NodeOf } from '../graph.ts';
 import { GraphBuilder } from '../graph-builder.ts';
-import { copyNode, finish } from '../graph-rewrite.ts';
+import { copyNode, countUses, finish } from '../graph-rewrite.ts';
 import { OPS } from '../ops.ts';
 import type { OpName } from '../ops/types.ts';
 import { valueKey } from './cse.ts';
@@ -30,6 +30,8 @@ const BYTES = 4;
 const TRANSCENDENTAL: ReadonlySet<OpName> = new Set<OpName>(['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sigmoid', 'pow']);
 /** Movement that never needs storing: the indices of a read change. */
 const FREE_MOVES: ReadonlySet<OpName> = new Set<OpName>(['reshape', 'transpose', 'broadcast', 'slice']);
+/** A derived value is stored in the order in which it is read. */
+const REARRANGEMENTS: ReadonlySet<OpName> = new Set<OpName>(['reshape', 'transpose']);
 
 export function splitStatic(graph: Graph): SplitGraph {
   const { read, stored } = planStorage(graph);
@@ -60,6 +62,7 @@ interface StoragePlan {
 function planStorage(graph: Graph): StoragePlan {
   const count = graph.nodes.length;
   const known = staticNodes(graph);
+  const uses = countUses(graph);
   const worth = new Uint8Array(count);
   /** What the main graph reads from memory to have the value. */
   const bytesRead = new Float64Array(count);
@@ -73,7 +76,9 @@ function planStorage(graph: Graph): StoragePlan {
     }
     if (OPS[node.op].class === 'elementwise') ops[node.id]++;
     const bytes = sizeOf(node.shape) * BYTES;
-    if (!isWorthStoring(node, bytes, bytesRead[node.id], ops[node.id])) continue;
+    const [source] = node.args;
+    const rearranged = REARRANGEMENTS.has(node.op) && worth[source] && graph.nodes[source].op !== 'param' && uses[source] === 1;
+    if (!rearranged && !isWorthStoring(node, bytes, bytesRead[node.id], ops[node.id])) continue;
     worth[node.id] = 1;
     bytesRead[node.id] = bytes;
     ops[node.id] = 0;
@@ -163,6 +168,7 @@ class WeightsBuilder {
 
   /** `patch_embed.conv.weight~scaled`; a number follows where that is taken. */
   #fresh(node: Node): string {
+    if (REARRANGEMENTS.has(node.op)) return this.#fresh(this.#graph.nodes[node.args[0]]);
     const base = this.#provenance[node.id].param?.attrs.name ?? node.origin.scope;
     const first = `${base}~${suffixOf(node.op)}`;
     let name = first;
