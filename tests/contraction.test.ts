@@ -1,5 +1,5 @@
 /** Contractions on a device against the evaluator: every orientation of operands, edges, epilogues, exact counts. */
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { binary, cast, inRange, load, number, select, stageAt, unary } from '../src/kernel-expr.ts';
 import { add, axis, constant, floorDiv, mod, scale, value } from '../src/kernel-index.ts';
 import type { Axis, Expr, Kernel } from '../src/kernel.ts';
@@ -7,7 +7,7 @@ import type { ContractionSchedule } from '../src/schedule.ts';
 import { einsumKernel } from './helpers/contraction-kernels.ts';
 import type { EinsumKernel } from './helpers/contraction-kernels.ts';
 import { testDevice } from './helpers/device.ts';
-import { relativeError, runKernel } from './helpers/run-kernel.ts';
+import { checkKernel } from './helpers/run-kernel.ts';
 
 const gpu = await testDevice();
 
@@ -32,11 +32,7 @@ const SCHEDULES = {
   'staged 4x4 shared by 2, prefetched': staged(4, 4, 4, 2, 4, 2, true),
 } satisfies Record<string, ContractionSchedule>;
 
-async function check(kernel: Kernel, schedule: ContractionSchedule, plain = false): Promise<void> {
-  const run = await runKernel(gpu!.device, gpu!.target, kernel, schedule, plain);
-  for (const [name, output] of Object.entries(run.outputs)) expect(relativeError(output), name).toBeLessThan(3e-6);
-  expect(run.counted).toEqual(run.code.issued);
-}
+const check = (kernel: Kernel, schedule: ContractionSchedule, instrument = true): Promise<void> => checkKernel(gpu!.device, gpu!.target, kernel, schedule, { instrument });
 
 const ORIENTATIONS: Record<string, EinsumKernel> = {
   'linear with the weight as [n, k]': { extents: { m: 13, n: 24, k: 20 }, left: 'm k', right: 'n k', out: 'm n' },
@@ -54,9 +50,9 @@ const ORIENTATIONS: Record<string, EinsumKernel> = {
   'rank 1 left': { extents: { n: 33, k: 31 }, left: 'k', right: 'k n', out: 'n' },
 };
 
-/** These meet every shape; the others the shapes that differ for them most. */
-const FULLY = new Set(['direct 4x4', 'staged 4x4 prefetched, uneven']);
-const SOME = new Set(['linear with the weight as [n, k]', 'left transposed', 'primes', 'one row', 'heads: A V, result joined']);
+/** This one meets every shape; the others the shapes that differ for them most. */
+const FULLY = new Set(['direct 4x4']);
+const SOME = new Set(['linear with the weight as [n, k]', 'left transposed', 'primes', 'one row', 'heads: A V, result joined', 'pointwise convolution']);
 const [first, shared, last] = [SCHEDULES['direct 4x4'], SCHEDULES['direct 1x4 shared by 8'], SCHEDULES['staged 4x4 prefetched, uneven']];
 
 describe.skipIf(!gpu)('contractions', () => {
@@ -71,8 +67,8 @@ describe.skipIf(!gpu)('contractions', () => {
 
   it('large tiles, as shipped', async () => {
     const shape = { extents: { m: 133, n: 140, k: 36 }, left: 'm k', right: 'n k', out: 'm n' };
-    await check(einsumKernel(shape), direct(8, 8, 4, 4), true);
-    await check(einsumKernel({ ...shape, right: 'k n' }), staged(8, 8, 8, 8, 16, 1, true), true);
+    await check(einsumKernel(shape), direct(8, 8, 4, 4), false);
+    await check(einsumKernel({ ...shape, right: 'k n' }), staged(8, 8, 8, 8, 16, 1, true), false);
   });
 
   const EPILOGUES: Record<string, EinsumKernel> = {
