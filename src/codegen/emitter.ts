@@ -214,7 +214,7 @@ export class Emitter {
       const scope = this.scopeAt(depth);
       const before = sum;
       const make = (): WgslExpr => this.sumOf(before, terms, valueAtom);
-      sum = scope === this.current ? make() : this.remembered(key, scope, () => this.bind('i', make()));
+      sum = this.remembered(key, scope, () => this.bind('i', make()));
     }
     if (!sum) return u32(index.offset < 0 ? index.offset + 2 ** 32 : index.offset);
     return index.offset < 0 ? sub(sum, u32(-index.offset)) : add(sum, u32(index.offset));

@@ -167,9 +167,10 @@ class RowEmitter {
 
   private combined(op: ReduceStage['reduce']['op'], from: WgslExpr, base: WgslExpr, first: number, count: number, step: number): WgslExpr {
     const at = this.emitter.bind('base', base);
-    let sum = element(from, add(at, u32(first)));
-    for (let i = 1; i < count; i++) sum = combine(op, sum, element(from, add(at, u32(first + i * step))));
-    return this.emitter.bind('all', sum);
+    let sums = Array.from({ length: count }, (_, i) => element(from, add(at, u32(first + i * step))));
+    // In pairs: a chain would wait for every addition.
+    while (sums.length > 1) sums = sums.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < sums.length ? combine(op, x, sums[i + 1]) : x]));
+    return this.emitter.bind('all', sums[0]);
   }
 
   private store(): void {
