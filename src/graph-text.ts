@@ -12,13 +12,13 @@
  * What `printGraph` writes, `readGraph` reads back the same, locations excepted.
  */
 import { formatType } from './graph.ts';
-import type { Graph, GraphInput, GraphOutput, Node, NodeId, Origin, WeightRule } from './graph.ts';
+import type { Graph, GraphInput, GraphOutput, Node, NodeId, Origin, WeightRule, WeightSource } from './graph.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import { OPS } from './ops.ts';
 import type { OpAttrs, OpName } from './ops/types.ts';
 import { formatLocation } from './source.ts';
 import { boolean, checked, either, integer, LineReader, list, number, oneOf, printFields, printValue, record, recordOf, string, TextError } from './text-value.ts';
-import type { Check, Value } from './text-value.ts';
+import type { Check } from './text-value.ts';
 
 export interface GraphTextError {
   /** 1-based. */
@@ -99,22 +99,25 @@ const ATTRS: { readonly [K in OpName]: Check } = {
   argsort: record({ descending: boolean }),
 };
 
-const IMAGE = record({ mean: list(number), std: list(number), crop: number, resample: oneOf('nearest', 'bilinear', 'bicubic'), antialias: boolean, resize: oneOf('shortest', 'squash', 'native') });
+const IMAGE = record({ mean: list(number), std: list(number), crop: number, resample: oneOf('nearest', 'bilinear', 'bicubic'), antialias: boolean, resize: oneOf('shortest', 'squash') }, { native: integer });
 const INPUT = record({ name: string }, { doc: string, image: IMAGE, below: integer });
 const ARGUMENT = either(number, string, boolean, list(either(number, string)));
 const OUTPUT = record({ name: string, attributes: list(record({ name: string, args: recordOf(ARGUMENT) })) }, { doc: string, labels: either(string, list(string)) });
 
-/** A weight source is recursive; so is its check. */
-const SOURCE: Check = (v: Value) =>
-  either(
-    record({ kind: oneOf('tensor'), name: string }),
-    record({ kind: oneOf('transpose'), of: SOURCE }, { permutation: integers }),
-    record({ kind: oneOf('reshape'), of: SOURCE, shape: integers }),
-    record({ kind: oneOf('concat'), of: list(SOURCE), axis: integer }),
-    record({ kind: oneOf('slice'), of: SOURCE, axis: integer, start: integer, end: integer }),
-    record({ kind: oneOf('scale'), of: SOURCE, by: number }),
-  )(v) === undefined ? undefined : 'a weight source';
-const RULE = either(record({ kind: oneOf('map'), pattern: string, source: SOURCE }), record({ kind: oneOf('ignore'), pattern: string }));
+/** What each kind of weight source is made of; the kind decides, so that nested sources are checked once. */
+const SOURCES: { readonly [K in WeightSource['kind']]: () => Check } = {
+  tensor: () => record({ kind: string, name: string }),
+  transpose: () => record({ kind: string, of: source }, { permutation: integers }),
+  reshape: () => record({ kind: string, of: source, shape: integers }),
+  concat: () => record({ kind: string, of: list(source), axis: integer }),
+  slice: () => record({ kind: string, of: source, axis: integer, start: integer, end: integer }),
+  scale: () => record({ kind: string, of: source, by: number }),
+};
+const source: Check = (value) => {
+  const kind = typeof value === 'object' && 'kind' in value ? value.kind : undefined;
+  return typeof kind === 'string' && Object.hasOwn(SOURCES, kind) ? SOURCES[kind as WeightSource['kind']]()(value) : `a weight source of kind ${Object.keys(SOURCES).join(', ')}`;
+};
+const RULE = either(record({ kind: oneOf('map'), pattern: string, source }), record({ kind: oneOf('ignore'), pattern: string }));
 
 class GraphReader {
   readonly #builder = new GraphBuilder();

@@ -49,8 +49,10 @@ export interface ImageSpec {
   readonly crop: number;
   readonly resample: 'nearest' | 'bilinear' | 'bicubic';
   readonly antialias: boolean;
-  /** `shortest`: shorter side to size / crop, then centre crop; `squash`: both sides to the size; `native`: normalized before it is resized, as small training pictures are. */
-  readonly resize: 'shortest' | 'squash' | 'native';
+  /** `shortest`: shorter side to size / crop, then centre crop; `squash`: both sides to the size. */
+  readonly resize: 'shortest' | 'squash';
+  /** Side of the small square pictures that the model was trained on: a picture is first brought to that, normalized, then enlarged. */
+  readonly native?: number;
 }
 
 export interface GraphInput {

@@ -43,17 +43,26 @@ describe('pictures', () => {
   });
 
   test('that were normalized before they are enlarged keep fractions, and repeat their edges', () => {
-    const row: Pixels = { data: Uint8Array.of(10, 20), width: 2, height: 1 };
-    const out = pictureToTensor(row, { ...SPEC, antialias: false, resize: 'native' }, 1, 1, 4);
+    const rows: Pixels = { data: Uint8Array.of(10, 20, 10, 20), width: 2, height: 2 };
+    const out = pictureToTensor(rows, { ...SPEC, antialias: false, native: 2 }, 1, 1, 4);
     expect(Array.from(out, (v) => +v.toFixed(4))).toEqual([10, 12.5, 17.5, 20]);
   });
 
   test('without antialiasing, bicubic uses a = -0.75, as torch.nn.functional.interpolate', () => {
-    const row: Pixels = { data: Uint8Array.of(0, 0, 0, 128, 0, 0, 0), width: 7, height: 1 };
-    const out = pictureToTensor(row, { ...SPEC, resample: 'bicubic', antialias: false, resize: 'native' }, 1, 1, 14);
+    const rows: Pixels = { data: Uint8Array.from({ length: 49 }, (_, i) => (i % 7 === 3 ? 128 : 0)), width: 7, height: 7 };
+    const out = pictureToTensor(rows, { ...SPEC, resample: 'bicubic', antialias: false, native: 7 }, 1, 1, 14);
     const [near, next, far, last] = [0.87890625, 0.26171875, -0.10546875, -0.03515625].map((weight) => 128 * weight);
     const seen = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((i) => out[i]);
     [last, far, next, near, near, next, far, last].forEach((value, i) => expect(seen[i + 1]).toBeCloseTo(value, 4));
+  });
+
+  test('of another size than the model was trained on are brought to that first', () => {
+    const large: Pixels = { data: Uint8Array.from({ length: 8 * 8 }, (_, i) => (i % 8 < 4 ? 40 : 80)), width: 8, height: 8 };
+    const small: Pixels = { data: Uint8Array.of(40, 80, 40, 80), width: 2, height: 2 };
+    const spec = { ...SPEC, native: 2 };
+    const [fromLarge, fromSmall] = [large, small].map((p) => pictureToTensor(p, spec, 1, 4, 4));
+    fromSmall.forEach((value, i) => expect(Math.abs(fromLarge[i] - value)).toBeLessThan(12));
+    expect(fromLarge[0]).toBeLessThan(fromLarge[3]);
   });
 
   test('of colour become luma for models of one channel, and gray is repeated for those of three', () => {

@@ -103,7 +103,8 @@ function inputDoc(input: GraphInput, port: Port): string[] {
   const lines = [`${input.doc ? `${input.doc.trim()} ` : ''}${formatPort(port)}, row-major.`];
   const { image, below } = input;
   if (image) {
-    const how = { shortest: 'its shorter side resized and the centre cropped', squash: 'resized', native: 'normalized and resized' }[image.resize];
+    const fit = { shortest: 'its shorter side resized and the centre cropped', squash: 'resized' }[image.resize];
+    const how = image.native === undefined ? fit : `${fit} to ${image.native} x ${image.native}, normalized and enlarged`;
     lines.push(`A picture is prepared for the model: ${how} (${image.resample}), mean ${image.mean.join(', ')}, std ${image.std.join(', ')}; an array is taken as prepared.`);
   }
   if (below !== undefined) lines.push(`Values are in [0, ${below}).`);

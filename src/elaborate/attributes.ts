@@ -123,7 +123,7 @@ export function inputAttributes(context: Context, { attributes, type: written }:
 }
 
 function imageSpec(context: Context, attribute: Attribute, channels: number, env: Environment): ImageSpec {
-  const args = new AttributeArgs(context, attribute, ['mean', 'std', 'crop', 'resample', 'antialias', 'resize'], env);
+  const args = new AttributeArgs(context, attribute, ['mean', 'std', 'crop', 'resample', 'antialias', 'resize', 'native'], env);
   const perChannel = (name: 'mean' | 'std'): number[] => {
     const at = args.required(name);
     const values = isList(at.value) ? at.value : [at.value];
@@ -135,13 +135,16 @@ function imageSpec(context: Context, attribute: Attribute, channels: number, env
   };
   const crop = args.get('crop');
   if (crop && (typeof crop.value !== 'number' || crop.value <= 0 || crop.value > 1)) args.wants('crop', 'a number above 0, at most 1', crop);
+  const native = args.get('native');
+  if (native && native.value !== null && !(typeof native.value === 'number' && Number.isSafeInteger(native.value) && native.value > 0)) args.wants('native', 'an int from 1, or none', native);
   return {
     mean: perChannel('mean'),
     std: perChannel('std'),
     crop: crop ? (crop.value as number) : 1,
     resample: args.oneOf('resample', ['nearest', 'bilinear', 'bicubic'], 'bilinear'),
     antialias: args.bool('antialias', true),
-    resize: args.oneOf('resize', ['shortest', 'squash', 'native'], 'shortest'),
+    resize: args.oneOf('resize', ['shortest', 'squash'], 'shortest'),
+    ...(typeof native?.value === 'number' && { native: native.value }),
   };
 }
 

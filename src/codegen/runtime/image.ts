@@ -28,8 +28,8 @@ function cubic(x: number, a: number): number {
 }
 
 /** Whether the steps are Pillow's on 8-bit pixels: native pictures were normalized, so are floating-point, before. */
-function isOnPixels(spec: Pick<ImageSpec, 'antialias' | 'resize'>): boolean {
-  return spec.antialias && spec.resize !== 'native';
+function isOnPixels(spec: Pick<ImageSpec, 'antialias' | 'native'>): boolean {
+  return spec.antialias && spec.native === undefined;
 }
 
 /** Pillow's weights are integers of 22 binary places, which decides ties. */
@@ -81,8 +81,18 @@ function roundEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
+/** A picture of the size that the model was trained on; one that has it is left alone. */
+function toNative(picture: Pixels, spec: ImageSpec, channels: number, side: number): Pixels {
+  if (picture.width === side && picture.height === side) return picture;
+  const pixels: ImageSpec = { ...spec, mean: [0], std: [1], antialias: true, native: undefined };
+  const planes = pictureToTensor(picture, pixels, channels, side, side);
+  const data = Uint8Array.from({ length: planes.length }, (_, i) => to8Bit(255 * planes[(i % channels) * side * side + Math.floor(i / channels)]));
+  return { data, width: side, height: side };
+}
+
 /** The size of the whole resized picture, of which the centre is kept. */
 function resizedSize(picture: Pixels, spec: ImageSpec, height: number, width: number): [height: number, width: number] {
+  if (spec.native !== undefined) return [height, width];
   const scaledHeight = Math.floor(height / spec.crop);
   const scaledWidth = Math.floor(width / spec.crop);
   if (spec.resize !== 'shortest') return [scaledHeight, scaledWidth];
@@ -122,13 +132,14 @@ function to8Bit(x: number): number {
  */
 export function pictureToTensor(picture: Pixels, spec: ImageSpec, channels: number, height: number, width: number, out = new Float32Array(channels * height * width)): Float32Array {
   if (!(picture.width > 0 && picture.height > 0)) throw new VitcError('bad-input', `a picture of ${picture.width} x ${picture.height} pixels has no content`);
+  if (spec.native !== undefined) picture = toNative(picture, spec, channels, spec.native);
   const [fullHeight, fullWidth] = resizedSize(picture, spec, height, width);
   const rows = tapsOf(picture.height, fullHeight, roundEven((fullHeight - height) / 2), height, spec);
   const columns = tapsOf(picture.width, fullWidth, roundEven((fullWidth - width) / 2), width, spec);
   const firstRow = rows.start[0];
   const rowCount = rows.start[height - 1] + rows.weights[height - 1].length - firstRow;
   const between = isOnPixels(spec) ? to8Bit : (x: number) => x;
-  const after = spec.resize !== 'native' ? to8Bit : (x: number) => x;
+  const after = spec.native === undefined ? to8Bit : (x: number) => x;
   const { data, stride } = channelsOf(picture, channels);
   const narrowed = new Float32Array(rowCount * width);
   for (let channel = 0; channel < channels; channel++) {

@@ -8,8 +8,10 @@ export interface ImageSpec {
   readonly crop: number;
   readonly resample: 'nearest' | 'bilinear' | 'bicubic';
   readonly antialias: boolean;
-  /** `shortest`: shorter side to size / crop; `squash`: both sides to size / crop; `native`: as squash, normalized before it is resized. */
-  readonly resize: 'shortest' | 'squash' | 'native';
+  /** `shortest`: shorter side to size / crop; `squash`: both sides to size / crop. */
+  readonly resize: 'shortest' | 'squash';
+  /** Side of the small square pictures that the model was trained on: brought to that first, normalized, then enlarged. */
+  readonly native?: number;
 }
 
 export type DType = 'f32' | 'i32' | 'bool';
