@@ -117,7 +117,9 @@ const source: Check = (value) => {
   const kind = typeof value === 'object' && 'kind' in value ? value.kind : undefined;
   return typeof kind === 'string' && Object.hasOwn(SOURCES, kind) ? SOURCES[kind as WeightSource['kind']]()(value) : `a weight source of kind ${Object.keys(SOURCES).join(', ')}`;
 };
-const RULE = either(record({ kind: oneOf('map'), pattern: string, source }), record({ kind: oneOf('ignore'), pattern: string }));
+const MAP = record({ kind: string, pattern: string, source });
+const IGNORE = record({ kind: oneOf('map', 'ignore'), pattern: string });
+const RULE: Check = (value) => (typeof value === 'object' && 'kind' in value && value.kind === 'map' ? MAP : IGNORE)(value);
 
 class GraphReader {
   readonly #builder = new GraphBuilder();

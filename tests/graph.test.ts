@@ -135,7 +135,7 @@ describe('the text form', () => {
         "14: 'toString' is no operation",
         "15: reshape: expected an integer as item 1 as shape",
         "16: output: expected a string or a string as item 0 as labels",
-        "17: rule: expected a weight source as source or one of ignore as kind",
+        "17: rule: expected an entry name as item 0 as of as source",
         "18: slice: axis 0 of i32[3] is read from 0 to 3; it has 0 to 2",
       ]
     `);
@@ -143,6 +143,7 @@ describe('the text form', () => {
 
   test.each([
     ['deep values', `rule kind=map pattern=a source=${'{of: '.repeat(100_000)}`],
+    ['deep sources, kinds last', `rule kind=map pattern=a source=${'{of: '.repeat(50)}{name: a, kind: tensor}${', kind: tra}'.repeat(50)}`],
     ['deep lists', `%0 = reshape(%1) shape=${'['.repeat(100_000)}`],
     ['a long string', `graph "${'a'.repeat(3_000_000)}`],
     ['a long good string', `graph "${'\\n'.repeat(1_000_000)}"`],
