@@ -1,6 +1,10 @@
 /** Every preset with a golden has the reference's parameters, by name and shape: real checkpoints load as they are. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ZOO } from '../../src/cli/files.ts';
 import { paramsOf } from '../../src/graph.ts';
+import { format } from '../../src/parser/format.ts';
 import { batchOf, goldenNames, loadGolden, presetGraph, presetOf, zooPresets } from '../helpers/zoo.ts';
 
 /** Those of ../shared/golden are skipped where it is absent. */
@@ -21,4 +25,13 @@ describe('parameters equal the goldens\'', () => {
 
 test('every preset of the zoo elaborates, and has a documentation comment', () => {
   for (const preset of zooPresets()) expect(presetGraph(preset).doc, preset.name).toBeTruthy();
+});
+
+test('every file of the zoo is formatted', () => {
+  const folders = [ZOO, join(ZOO, 'std')];
+  const files = folders.flatMap((folder) => readdirSync(folder).filter((f) => f.endsWith('.vit')).map((f) => join(folder, f)));
+  for (const path of files) {
+    const text = readFileSync(path, 'utf8');
+    expect(format({ path, text }).value === text, path).toBe(true);
+  }
 });
