@@ -64,13 +64,22 @@ export function mod(index: Index, by: number): Index {
   if (constantly !== undefined) return add(rest, constant(-constantly * by));
   const split = splitFine(rest, by);
   if (split) return add(scale(mod(split.coarse, by / split.unit), split.unit), split.fine);
-  // s * (x mod m) = s * x (mod c) where c divides s * m
-  const inner = rest.terms.find((t) => t.atom.kind === 'mod' && (t.scale * t.atom.by) % by === 0);
-  if (inner?.atom.kind === 'mod') {
-    const others = rest.terms.filter((t) => t !== inner);
-    return mod(add({ offset: rest.offset, terms: others }, scale(inner.atom.of, inner.scale)), by);
+  const whole = withoutWraps(rest, by);
+  if (whole) return mod(whole, by);
+  // floor((s * (x mod m) + y) / b) = floor((s * x + y) / b) (mod c) where b * c divides s * m
+  const [only] = rest.terms;
+  if (rest.offset === 0 && rest.terms.length === 1 && only.scale === 1 && only.atom.kind === 'div') {
+    const numerator = withoutWraps(only.atom.of, only.atom.by * by);
+    if (numerator) return mod(floorDiv(numerator, only.atom.by), by);
   }
   return single({ kind: 'mod', of: rest, by });
+}
+
+/** The index modulo `by` with a remainder left out that makes no difference: s * (x mod m) = s * x where `by` divides s * m. */
+function withoutWraps(index: Index, by: number): Index | undefined {
+  const wrap = index.terms.find((t) => t.atom.kind === 'mod' && (t.scale * t.atom.by) % by === 0);
+  if (wrap?.atom.kind !== 'mod') return undefined;
+  return add({ offset: index.offset, terms: index.terms.filter((t) => t !== wrap) }, scale(wrap.atom.of, wrap.scale));
 }
 
 /** An i32 value read from data, clamped to [0, extent). One that is known to be an index inside the range is that index. */
@@ -205,7 +214,7 @@ export function reshapeIndex(at: readonly Index[], shape: Shape, to: Shape): Ind
  */
 export function isInjective(at: readonly Index[], shape: Shape, axes: readonly Axis[]): boolean {
   const strides: { stride: number; extent: number }[] = [];
-  const offset = flatten(at, shape);
+  const offset = flatten(at.map((index, i) => withoutRotation(index, shape[i])), shape);
   for (const { name, extent } of axes) {
     if (extent === 1) continue;
     const stride = strideOf(offset, name);
@@ -219,6 +228,15 @@ export function isInjective(at: readonly Index[], shape: Shape, axes: readonly A
     reach += stride * (extent - 1);
   }
   return true;
+}
+
+/** For (index + s) % extent, where the index runs through [0, extent) itself, that index: a rotation moves every point to one place. */
+function withoutRotation(index: Index, extent: number): Index {
+  const [only] = index.terms;
+  if (index.offset !== 0 || index.terms.length !== 1 || only.scale !== 1 || only.atom.kind !== 'mod' || only.atom.by !== extent) return index;
+  const inner = { ...only.atom.of, offset: 0 };
+  const [min, max] = rangeOf(inner);
+  return min === 0 && max === extent - 1 ? inner : index;
 }
 
 /** Calls f with every index that stands in the expression (not with indices inside of those). */

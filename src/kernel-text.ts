@@ -1,7 +1,7 @@
 /**
  * The text form of kernels and programs:
  *
- *   program vit_tiny
+ *   program tiny
  *   buffer x0 image: f32[1, 3, 224, 224] input
  *   buffer w1 "head.weight": f32[1000, 192] weight as f16
  *   kernel matmul_197x576x192 {

@@ -6,7 +6,7 @@ import type { Graph, Node, NodeId, NodeOf, Shape } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
 import type { Axis, Expr, Index, ReduceName, Stage } from '../kernel.ts';
 import { all, binary, cast, indexValue, inRange, load, number, select, stageAt, unary } from '../kernel-expr.ts';
-import { add, axis, constant, floorDiv, keyOf, reshapeIndex, scale, value } from '../kernel-index.ts';
+import { add, axis, constant, floorDiv, keyOf, mod, reshapeIndex, scale, value } from '../kernel-index.ts';
 import type { OpName, WindowAttrs } from '../ops/types.ts';
 
 /** The name by which raw kernels load a node's values, and the ranks that an argsort needs first. */
@@ -116,7 +116,10 @@ const LOWER: { readonly [K in OpName]: Rule<K> } = {
     return body.read(x, own.map((extent, i) => (extent === 1 ? constant(0) : at[i + shape.length - own.length])));
   },
   slice: ({ args: [x], attrs: { start, step } }, at, body) => body.read(x, at.map((index, i) => add(scale(index, step[i]), constant(start[i])))),
-  concat: ({ args, attrs: { axis: joined } }, at, body) => {
+  concat: (node, at, body) => {
+    const { args, attrs: { axis: joined } } = node;
+    const turned = rotation(node, body);
+    if (turned) return body.read(turned.of, at.with(joined, mod(add(at[joined], constant(turned.by)), node.shape[joined])));
     const pieces = args.map((x) => body.shape(x)[joined]);
     const piece = (i: number, start: number): Expr => {
       const here = (): Expr => body.read(args[i], at.with(joined, add(at[joined], constant(-start))));
@@ -185,6 +188,18 @@ const LOWER: { readonly [K in OpName]: Rule<K> } = {
     });
   },
 };
+
+/** The tensor of which a concat joins the two halves in the other order, and where the second half begins. */
+function rotation({ args, attrs, shape }: NodeOf<'concat'>, body: Body): { readonly of: NodeId; readonly by: number } | undefined {
+  if (args.length !== 2 || args.some((id) => body.stored(id))) return undefined;
+  const [second, first] = args.map((id) => body.graph.nodes[id]);
+  if (second.op !== 'slice' || first.op !== 'slice' || second.args[0] !== first.args[0]) return undefined;
+  if (body.shape(first.args[0]).join() !== shape.join()) return undefined;
+  const by = first.shape[attrs.axis];
+  const from = (node: NodeOf<'slice'>, start: number): boolean =>
+    node.attrs.step.every((s) => s === 1) && node.attrs.start.every((s, i) => s === (i === attrs.axis ? start : 0));
+  return from(second, by) && from(first, 0) ? { of: first.args[0], by } : undefined;
+}
 
 /** A single value has nothing to be ranked against. */
 export function needsRanks(node: NodeOf<'argsort'>): boolean {

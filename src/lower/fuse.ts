@@ -11,7 +11,7 @@
  */
 import type { Graph, NodeId } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Axis, Kernel } from '../kernel.ts';
 import { classify, matchRow } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
 import { ranksOf } from './body.ts';
@@ -21,6 +21,7 @@ import { Finisher } from './finish.ts';
 import { fitBuffers } from './fit.ts';
 import { between, EXIT, flowOf, isBound, type Flow } from './flow.ts';
 import type { LowerOptions } from './lower.ts';
+import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
@@ -52,10 +53,6 @@ function everyOperation({ graph, outputs }: Flow): Set<NodeId> {
   const views = new Set(['constant', 'iota', 'reshape', 'broadcast']);
   return new Set(graph.nodes.filter((n) => !views.has(n.op) || outputs.has(n.id)).map((n) => n.id));
 }
-
-/** Rows so few and so long that one workgroup a row would leave the device idle are not fused. */
-const FEW_ROWS = 16;
-const LONG_ROW = 8192;
 
 class Fusion {
   readonly #graph: Graph;
@@ -172,7 +169,8 @@ class Fusion {
     const { kernel } = this.finisher.finish(draft);
     if (kernel.params.length > this.maxBuffers) return false;
     const form = classify(kernel);
-    return form === 'reduce' || (form === 'row' && !hasFewLongRows(kernel));
+    if (form === 'row') return !hasFewLongRows(kernel) && (isReduction(this.#graph.nodes[heavy[0]]) || rowsDominate(kernel));
+    return form === 'reduce';
   }
 
   /** Stores values that would be computed too often, and returns them. */
@@ -233,11 +231,19 @@ function expands(graph: Graph, id: NodeId): boolean {
   return opDef(op).class === 'movement' && sizeOf(shape) > args.reduce((n, a) => n + sizeOf(graph.nodes[a].shape), 0);
 }
 
+/** A product computed once a row needs no tiles where writing the row is most of the work. */
+function rowsDominate(kernel: Kernel): boolean {
+  const form = matchRow(kernel);
+  return form !== undefined && pointsOf(form.stages[0].stage.reduce.axes) <= 2 * pointsOf(form.row);
+}
+
+const pointsOf = (axes: readonly Axis[]): number => axes.reduce((n, a) => n * a.extent, 1);
+
+/** Whether one workgroup a row would leave the device idle. */
 function hasFewLongRows(kernel: Kernel): boolean {
   const form = matchRow(kernel);
   if (!form) return false;
-  const extents = (axes: readonly { readonly extent: number }[]): number => axes.reduce((n, a) => n * a.extent, 1);
-  const longest = Math.max(extents(form.row), ...form.stages.map((s) => extents(s.stage.reduce.axes)));
-  return extents(form.outer) < FEW_ROWS && longest > LONG_ROW;
+  const longest = Math.max(pointsOf(form.row), ...form.stages.map((s) => pointsOf(s.stage.reduce.axes)));
+  return pointsOf(form.outer) < FEW_ROWS && longest > LONG_ROW;
 }
 

@@ -8,6 +8,7 @@ import { bufferOf, needsRanks, ranksOf } from './body.ts';
 import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { chooseSteps } from './fuse.ts';
+import { splitLongRows } from './long-rows.ts';
 import type { Step } from './pieces.ts';
 
 export interface LowerOptions {
@@ -22,7 +23,8 @@ export interface LowerOptions {
 }
 
 /** The program that computes the graph's outputs. Parameters that nothing reads have no buffer. */
-export function lower(graph: Graph, options: LowerOptions): Program {
+export function lower(model: Graph, options: LowerOptions): Program {
+  const graph = options.fuse ? splitLongRows(model) : model;
   const lowering = new Lowering(graph, options);
   for (const step of chooseSteps(graph, options)) lowering.step(step);
   lowering.copyOutputs();

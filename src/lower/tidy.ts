@@ -9,7 +9,7 @@ import { add, axis, constant, flatten, floorDiv, mod, plainAxis, rangeOf, sameIn
 import { axisLists, change, type Raw } from './rewrite.ts';
 
 export function tidy(raw: Raw): Raw {
-  return viewStores(mergeAxes(order(dropOnes(splitAxes(narrow(raw))))));
+  return viewStores(mergeAxes(order(dropOnes(splitAxes(unroll(narrow(raw)))))));
 }
 
 /** Calls f with every index of the kernel, also those inside of others. */
@@ -46,6 +46,40 @@ function narrow(raw: Raw): Raw {
     }
   }
   return raw;
+}
+
+/** An output axis along which stages are read in rotation runs in their order instead, and the store is rotated. */
+function unroll(raw: Raw): Raw {
+  for (const { name: output, axes } of raw.stages.filter((s) => !s.reduce)) {
+    for (const a of axes) {
+      // A quotient shows the shift; a remainder shows it reduced. The one is right that leaves no shift.
+      for (const shift of shiftsOf(raw, output, a.name)) {
+        const turned = { name: `${a.name}t`, extent: a.extent };
+        const next = change(raw, {
+          axes: (list) => list.map((x) => (x.name === a.name ? turned : x)),
+          map: new Map([[a.name, mod(add(axis(turned), constant(a.extent - shift)), a.extent)]]),
+        });
+        if (shiftsOf(next, output, turned.name).size > 0) continue;
+        raw = next;
+        break;
+      }
+    }
+  }
+  return raw;
+}
+
+/** The shifts s for which references of an output stage to others use some quotient or remainder of axis + s. */
+function shiftsOf(raw: Raw, output: string, name: string): Set<number> {
+  const shifts = new Set<number>();
+  const visit = (index: Index): void => {
+    for (const { atom } of index.terms) {
+      if (atom.kind === 'axis' || atom.kind === 'value') continue;
+      if (atom.of.offset !== 0 && atom.of.terms.some((t) => t.atom.kind === 'axis' && t.atom.name === name)) shifts.add(atom.of.offset);
+      visit(atom.of);
+    }
+  };
+  for (const { at } of stageRefsOf(raw.stages.find((s) => s.name === output)!.body)) at.forEach(visit);
+  return shifts;
 }
 
 /**

@@ -240,6 +240,20 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
     const pad = s.op('pad', [x], { padding: [{ low: 0, high: 0 }, { low: 1, high: 2 }, { low: 2, high: 0 }], value: 1.5 });
     return [s.softmax(pad), s.op('slice', [pad], { start: [1, 5, 5], size: [2, 3, 2], step: [-1, -2, -3] })];
   },
+  /** Windows of an image rolled by 2, rolled back into the residual. */
+  shiftedWindows: (s) => {
+    const x = s.input('x', [1, 6, 6, 4]);
+    const roll = (y: NodeId, by: number): NodeId => [1, 2].reduce((z, axis) => s.concat(s.split(z, axis, [by, 6 - by]).reverse(), axis), y);
+    const mixed = s.linear(s.windows(roll(x, 2), 3), 4);
+    return [s.binary('add', x, roll(s.unwindows(mixed, 3, [1, 6, 6, 4]), 4))];
+  },
+  longRows: (s) => {
+    const x = s.input('x', [2, 6, 40, 40]);
+    const rows = s.reshape(x, [2, 9600]);
+    const centred = s.binary('sub', rows, s.by('div', s.reduce('reduceSum', rows), 9600));
+    const variance = s.by('div', s.reduce('reduceSum', s.binary('mul', centred, centred)), 9600);
+    return [s.conv(s.reshape(s.binary('mul', centred, s.unary('rsqrt', s.by('add', variance, 1e-5))), [2, 6, 40, 40]), 2, 1), s.op('reduceMax', [x], { axes: [1, 2, 3] })];
+  },
   // A kernel of these would bind more buffers than a target allows.
   wideConcat: (s) => [s.concat(Array.from({ length: 20 }, (_, i) => s.relu(s.input(`x${i}`, [2, 1 + (i % 3), 4]))), 1)],
   wideSum: (s) => [Array.from({ length: 20 }, (_, i) => s.input(`x${i}`, [2, 4])).reduce((a, b) => s.binary('add', a, b))],
