@@ -260,7 +260,7 @@ model M() {
   input x: [B, 4, 5, 6]
   input y: [9, 3]
   output a = A()(x, y)
-  output b = A()(x, y, full([B, 3], 1))
+  output b = A()(x, y, full([B, 3], 1)) + sum(y)
 }`;
     expect(graphOf(text, { batch: 2 }).outputs.map((o) => o.name)).toEqual(['a', 'b']);
   });

@@ -45,7 +45,8 @@ export function elaborate(request: ElaborateRequest): Result<Graph | undefined> 
   const model = chooseTarget(entry, request.target, (d) => early.push(d));
   const context = new Context(new ParamScope(), model?.name ?? '');
   for (const diagnostic of early) context.report(diagnostic);
-  for (const scope of files.scopes()) checkNames(scope, (d) => context.report(d));
+  const scopes = files.scopes();
+  for (const scope of scopes) checkNames(scope, scopes, (d) => context.report(d));
   if (!model) return { value: undefined, diagnostics: context.diagnostics };
   const graph = guarded(context, model.model, () => buildModel(context, model, request));
   return { value: hasErrors(context.diagnostics) ? undefined : graph, diagnostics: context.diagnostics };

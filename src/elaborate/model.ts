@@ -1,6 +1,6 @@
 /** A model's body: configuration from presets and settings, then its statements. */
 import type { ConfigParam } from '../ast.ts';
-import { error } from '../diagnostics.ts';
+import { error, hasErrors, warning } from '../diagnostics.ts';
 import type { Diagnostic } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
 import { suggest } from '../suggest.ts';
@@ -40,7 +40,21 @@ export function buildModel(context: Context, chosen: ChosenModel, request: Pick<
   if (context.outputs.length === 0 && !isBroken(model.body) && context.diagnostics.every((d) => d.severity !== 'error')) {
     context.report(error('E0604', `the model \`${model.name.text}\` has no output`, model.name.span, { help: 'say what it computes: `output logits = ...`' }));
   }
-  return context.builder.finish({ name: chosen.name, ...(chosen.doc !== undefined && { doc: chosen.doc }), inputs: context.inputs, outputs: context.outputs, weightRules: context.weightRules });
+  const graph = context.builder.finish({ name: chosen.name, ...(chosen.doc !== undefined && { doc: chosen.doc }), inputs: context.inputs, outputs: context.outputs, weightRules: context.weightRules });
+  warnOfUnused(context, graph);
+  return graph;
+}
+
+/** Inputs and parameters that nothing reads are most often a line forgotten. */
+function warnOfUnused(context: Context, graph: Graph): void {
+  if (hasErrors(context.diagnostics)) return;
+  const used = new Set(graph.outputs.map((o) => o.node));
+  for (const node of graph.nodes) for (const id of node.args) used.add(id);
+  for (const { id, op, attrs, origin } of graph.nodes) {
+    if (used.has(id) || (op !== 'input' && op !== 'param')) continue;
+    if (op === 'input') context.report(warning('W0601', `nothing reads the input \`${attrs.name}\``, origin.span, { help: 'remove it, or use it' }));
+    else context.report(warning('W0501', `nothing reads the parameter \`${attrs.name}\``, origin.span, { help: 'remove it, or use it' }));
+  }
 }
 
 /** The arguments of all presets on the way; an outer one overrides. */

@@ -39,19 +39,21 @@ class Names {
 
 type Place = 'function' | 'block' | 'model';
 
-/** Reports what is wrong with the names of a file. */
-export function checkNames(scope: FileScope, report: Report): void {
-  new Resolver(scope, report).file();
+/** Reports what is wrong with the names of a file; `all` are the files that were read with it, where a missing import may be found. */
+export function checkNames(scope: FileScope, all: readonly FileScope[], report: Report): void {
+  new Resolver(scope, all, report).file();
 }
 
 class Resolver {
   readonly #scope: FileScope;
+  readonly #all: readonly FileScope[];
   readonly #report: Report;
   /** Whether names of the item at hand may have been lost with statements that could not be read. */
   #lossy = false;
 
-  constructor(scope: FileScope, report: Report) {
+  constructor(scope: FileScope, all: readonly FileScope[], report: Report) {
     this.#scope = scope;
+    this.#all = all;
     this.#report = report;
   }
 
@@ -269,8 +271,10 @@ class Resolver {
       this.#report(error('E0207', `\`${text}\` is assigned inside a loop and has no value after it`, span, { labels: [{ span: past, message: 'stays inside the loop' }], help: `give \`${text}\` a value before the loop; the loop then carries it on` }));
       return;
     }
+    const source = this.#all.find((s) => s.path.startsWith('std/') && s.names.get(text)?.home === s);
     const close = suggest(text, [...names.all(), ...this.#scope.names.keys(), ...(this.#scope.prelude?.names.keys() ?? []), ...BUILTINS.keys()]);
-    this.#report(error('E0201', `there is no \`${text}\` here`, span, { help: close ? `did you mean \`${close}\`?` : 'assign it before, or import it' }));
+    const help = source ? `import it: \`import { ${text} } from "${source.path}"\`` : close ? `did you mean \`${close}\`?` : 'assign it before, or import it';
+    this.#report(error('E0201', `there is no \`${text}\` here`, span, { help }));
   }
 
   #expr(e: Expr, names: Names): void {

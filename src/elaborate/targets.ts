@@ -27,6 +27,18 @@ export interface TargetInfo {
   readonly span: Span;
 }
 
+/** The names of the configuration that a preset's arguments are for, as far as the file tells. */
+function configNames(file: File, base: string): string[] {
+  const seen = new Set<string>();
+  for (let name = base; !seen.has(name); ) {
+    seen.add(name);
+    const item = file.items.find((i): i is Model | Preset => (i.kind === 'model' || i.kind === 'preset') && i.name.text === name);
+    if (item?.kind === 'model') return item.config.map((p) => p.name.text);
+    if (item) name = item.model.text;
+  }
+  return [];
+}
+
 const textOf = (e: Expr): string => e.span.source.text.slice(e.span.start, e.span.end);
 
 /** The models and presets of a file, in its order. */
@@ -37,6 +49,7 @@ export function listTargets(file: File): TargetInfo[] {
       return [{ kind: 'model', name: item.name.text, ...(item.doc !== undefined && { doc: item.doc }), config, span: item.span }];
     }
     if (item.kind !== 'preset') return [];
+    const names = configNames(file, item.model.text);
     const weights = item.attributes.find((a) => a.name.text === 'weights')?.args[0]?.value;
     return [
       {
@@ -44,7 +57,7 @@ export function listTargets(file: File): TargetInfo[] {
         name: item.name.text,
         ...(item.doc !== undefined && { doc: item.doc }),
         of: item.model.text,
-        config: item.args.map((a, i) => ({ name: a.name?.text ?? `${i}`, value: textOf(a.value) })),
+        config: item.args.map((a, i) => ({ name: a.name?.text ?? names[i] ?? `argument ${i}`, value: textOf(a.value) })),
         ...(weights?.kind === 'string' && { weights: weights.value }),
         span: item.span,
       },
