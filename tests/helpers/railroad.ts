@@ -58,12 +58,9 @@ function label(token: TokenType): string {
 export function railroadPage(): string {
   const railroad = loadRailroad();
   const rules = Object.values(new VitParser().getGAstProductions());
-  const order = ['file', 'item'];
-  const sorted = [...rules].sort((a, b) => rank(a.name) - rank(b.name));
-  function rank(name: string): number {
-    const at = order.indexOf(name);
-    return at >= 0 ? at : order.length + rules.findIndex((rule) => rule.name === name);
-  }
+  // Each class of the grammar stands on the one before: declarations come last, and are read first.
+  const at = (name: string): number => rules.findIndex((rule) => rule.name === name);
+  const sorted = [...rules.slice(at('file')), ...rules.slice(at('body'), at('file')), ...rules.slice(0, at('body'))];
 
   const sequence = (parts: readonly IProduction[]): Picture => {
     const pictures: Picture[] = [];
@@ -82,9 +79,10 @@ export function railroadPage(): string {
     }
     if (part instanceof NonTerminal) return railroad.NonTerminal(title(part.nonTerminalName), `#${part.nonTerminalName}`);
     if (part instanceof Alternation) return railroad.Choice(0, ...part.definition.map((alternative) => sequence(alternative.definition)));
-    if (part instanceof Option) return railroad.Optional(sequence(part.definition));
-    if (part instanceof Repetition) return railroad.ZeroOrMore(sequence(part.definition));
-    if (part instanceof RepetitionMandatory) return railroad.OneOrMore(sequence(part.definition));
+    const { definition } = part as Option;
+    if (part instanceof Option) return railroad.Optional(sequence(definition));
+    if (part instanceof Repetition) return railroad.ZeroOrMore(sequence(definition));
+    if (part instanceof RepetitionMandatory) return railroad.OneOrMore(sequence(definition));
     throw new Error(`bug: no picture of ${part.constructor.name}`);
   };
 
