@@ -65,7 +65,7 @@ function isSoftware(info: GPUAdapterInfo): boolean {
 }
 
 function describe(info: GPUAdapterInfo): string {
-  const name = info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unknown adapter';
+  const name = (isSoftware(info) && /^swiftshader/i.test(info.architecture || info.device) && 'SwiftShader') || info.device || info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unknown adapter';
   return `${name} (${isSoftware(info) ? 'software adapter' : 'GPU'})`;
 }
 
@@ -106,6 +106,13 @@ async function openAdapter(adapter: GPUAdapter): Promise<GpuDevice> {
   };
 }
 
+/** Whether the system has Vulkan's loader; elsewhere than on Linux there is another API. */
+function hasVulkanLoader(): boolean {
+  if (process.platform !== 'linux') return true;
+  const folders = [...(process.env.LD_LIBRARY_PATH ?? '').split(delimiter), '/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib', '/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'];
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, 'libvulkan.so.1')));
+}
+
 async function anyAdapter(): Promise<GPUAdapter | null> {
   const gpu = await webGpu();
   return gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -120,6 +127,8 @@ async function anyAdapter(): Promise<GPUAdapter | null> {
 export async function openDevice(choice: DeviceChoice): Promise<OpenDevice> {
   if (choice === 'cpu') return { kind: 'cpu', description: 'reference evaluator (CPU)', close: () => {} };
   if (choice === 'software') await ensureSoftwareEnvironment();
+  // Without a Vulkan loader Dawn only prints a warning; the software adapter brings its own.
+  if (choice === 'auto' && !hasVulkanLoader()) await ensureSoftwareEnvironment();
   let adapter = await anyAdapter();
   if (!adapter && choice === 'auto') {
     await ensureSoftwareEnvironment();

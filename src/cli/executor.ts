@@ -111,7 +111,7 @@ export async function packageExecutor(request: PackageRequest): Promise<LoadedPa
       loaded.close();
       remove();
     };
-    return { ...loaded, close, files: [...files.keys()].map((f) => join(folder, f)), compilation };
+    return { ...loaded, close, files: [...files.keys()], compilation };
   } catch (failure) {
     remove();
     throw failure;

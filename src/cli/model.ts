@@ -1,6 +1,6 @@
 /** From a command's arguments to a graph and its weights: FILE#preset, a bare preset name, --set, --weights, --seed. */
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { Sources, buildGraph, parametersOf, targetsOf, type ConfigLiteral, type ParamReader, type TargetInfo } from '../compile.ts';
 import { error, hasErrors } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
@@ -82,7 +82,7 @@ export function weightsFor(model: ModelArgument, graph: Graph, options: WeightOp
   const own = targetInfo(model)?.weights;
   if (own === undefined) return undefined;
   const file = join(dirname(resolve(model.project.root, model.project.entry)), own);
-  return fromCheckpoint(graph, openSafetensors(file));
+  return fromCheckpoint(graph, openSafetensors(relative(process.cwd(), file)));
 }
 
 /** Weights, or an error that says how to give them. */

@@ -9,7 +9,7 @@ import { writeSafetensors, type TensorToWrite } from '../../weights/safetensors.
 import { openDevice, type OpenDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { evaluatorExecutor, loadPackage, packageExecutor, type Executor, type InputPort, type OutputTensor, type Values } from '../executor.ts';
-import { openSafetensors, writeWhole } from '../files.ts';
+import { openSafetensors, summarize, writeWhole } from '../files.ts';
 import { findPictures, type PictureSource } from '../images.ts';
 import { labelSet } from '../labels.ts';
 import { findModel, graphOf, requiredWeights } from '../model.ts';
@@ -150,7 +150,7 @@ export const runCommand: CommandMaker = (setExit) =>
       else if (times.length > 1) say(`time: ${formatMilliseconds(median)} a run (median of ${times.length}; first ${formatMilliseconds(times[0])})`);
       executor.close();
       const written = [...session.written, ...(options.output === undefined ? [] : [options.output as string])];
-      if (written.length > 0) say(`wrote ${written.join(', ')}`);
+      for (const file of written) say(`wrote ${file}`);
       printDiagnostics(problems);
       if (problems.length > 0 || hasErrors(problems)) setExit(EXIT.no);
     });
@@ -183,7 +183,7 @@ async function open(argument: string, options: RunOptions, opened: OpenDevice, p
   const bar = progress('packing weights');
   const executor = await packageExecutor({ graph, read: weights.read, dtype: options.dtype, target: options.target === 'web' ? WEB : undefined, opened, keep: options.keep, onPacked: bar.update });
   bar.stop();
-  return { name: graph.name, executor, labels, written: options.keep === undefined ? [] : executor.files };
+  return { name: graph.name, executor, labels, written: options.keep === undefined ? [] : [summarize(options.keep, executor.files)] };
 }
 
 interface RunOptions {
