@@ -1,4 +1,6 @@
 /** The devices that commands run on: a GPU, the software adapter, or the reference evaluator on the CPU. */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { error } from '../diagnostics.ts';
 import type { SubgroupMatrixConfig, Target, TargetLimits } from '../targets.ts';
 import { WEB_LIMITS } from '../targets.ts';
