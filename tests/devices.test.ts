@@ -1,5 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../src/cli/devices.ts';
+import { PACKAGE_ROOT } from '../src/cli/files.ts';
 import { WEB_LIMITS } from '../src/targets.ts';
 import { testDevice } from './helpers/device.ts';
 
@@ -20,5 +26,59 @@ describe.skipIf(!gpu)('a WebGPU device', () => {
       else expect(offered, name).toBeGreaterThanOrEqual(value);
     }
     expect(JSON.parse(JSON.stringify(target))).toEqual(target);
+  });
+});
+
+const built = join(PACKAGE_ROOT, 'dist', 'cli', 'devices.js');
+const canUnpack = process.platform === 'linux' && process.arch === 'x64' && existsSync(built);
+
+/** Commands that were started without the software adapter's environment, as users start them. */
+describe.skipIf(!canUnpack)('a command on the software adapter', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vitc-test-'));
+  const script = join(folder, 'command.mjs');
+  writeFileSync(
+    script,
+    `import { openDevice } from ${JSON.stringify(pathToFileURL(built).href)};
+    try {
+      const opened = await openDevice('software');
+      console.log(opened.kind, process.argv[2]);
+      if (process.argv[2] === 'wait') setInterval(() => {}, 1000);
+      else process.exit(7);
+    } catch (failure) {
+      console.log(failure.exit, failure.message);
+      process.exit(1);
+    }`,
+  );
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  function start(argument: string, environment: Record<string, string> = {}) {
+    const { LD_LIBRARY_PATH: _, VK_DRIVER_FILES: __, ...inherited } = process.env;
+    const child = spawn(process.execPath, [script, argument], { env: { ...inherited, ...environment }, stdio: ['ignore', 'pipe', 'ignore'] });
+    let output = '';
+    const printed = new Promise<void>((resolve) => child.stdout.on('data', (text) => ((output += text), resolve())));
+    const ended = new Promise<{ code: number | null; output: string }>((resolve) => child.once('close', (code) => resolve({ code, output })));
+    return { child, printed, ended };
+  }
+
+  test('is started again where it can be found, with its arguments, terminal and exit code', async () => {
+    expect(await start('once').ended).toEqual({ code: 7, output: 'software once\n' });
+  });
+
+  test('passes signals on', async () => {
+    const { child, printed, ended } = start('wait');
+    await printed;
+    child.kill('SIGTERM');
+    expect((await ended).code).toBe(128 + 15);
+  });
+
+  test('unpacks the driver once, though many commands want it at once', async () => {
+    const cache = join(folder, 'cache');
+    const ends = await Promise.all(Array.from({ length: 3 }, () => start('once', { XDG_CACHE_HOME: cache }).ended));
+    expect(ends.map((end) => end.code)).toEqual([7, 7, 7]);
+    expect(readdirSync(join(cache, 'vitc'))).toHaveLength(1);
+  });
+
+  test('says why where the driver cannot be unpacked', async () => {
+    expect((await start('once', { XDG_CACHE_HOME: script }).ended).output).toMatch(/^3 the software adapter is not available: ENOTDIR/);
   });
 });
