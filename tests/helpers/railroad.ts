@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import {
   Alternation, NonTerminal, Option, Repetition, RepetitionMandatory, Terminal,
 } from 'chevrotain';
-import type { IProduction, TokenType } from 'chevrotain';
+import type { Alternative, IProduction, TokenType } from 'chevrotain';
 import { VitParser } from '../../src/parser/grammar.ts';
 import * as t from '../../src/parser/tokens.ts';
 
@@ -78,7 +78,7 @@ export function railroadPage(): string {
       return known ? railroad.NonTerminal(known[1], '#tokens') : railroad.Terminal(label(part.terminalType));
     }
     if (part instanceof NonTerminal) return railroad.NonTerminal(title(part.nonTerminalName), `#${part.nonTerminalName}`);
-    if (part instanceof Alternation) return railroad.Choice(0, ...part.definition.map((alternative) => sequence(alternative.definition)));
+    if (part instanceof Alternation) return railroad.Choice(0, ...(part.definition as Alternative[]).map((alternative) => sequence(alternative.definition)));
     const { definition } = part as Option;
     if (part instanceof Option) return railroad.Optional(sequence(definition));
     if (part instanceof Repetition) return railroad.ZeroOrMore(sequence(definition));
