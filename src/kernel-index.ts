@@ -66,10 +66,10 @@ export function mod(index: Index, by: number): Index {
   if (split) return add(scale(mod(split.coarse, by / split.unit), split.unit), split.fine);
   const whole = withoutWraps(rest, by);
   if (whole) return mod(whole, by);
-  // floor((s * (x mod m) + y) / b) = floor((s * x + y) / b) (mod c) where b * c divides s * m
+  // floor((s * (x mod m) + y) / b) + o = floor((s * x + y + o * b) / b) (mod c) where b * c divides s * m
   const [only] = rest.terms;
-  if (rest.offset === 0 && rest.terms.length === 1 && only.scale === 1 && only.atom.kind === 'div') {
-    const numerator = withoutWraps(only.atom.of, only.atom.by * by);
+  if (rest.terms.length === 1 && only.scale === 1 && only.atom.kind === 'div') {
+    const numerator = withoutWraps(add(only.atom.of, constant(rest.offset * only.atom.by)), only.atom.by * by);
     if (numerator) return mod(floorDiv(numerator, only.atom.by), by);
   }
   return single({ kind: 'mod', of: rest, by });
@@ -214,7 +214,7 @@ export function reshapeIndex(at: readonly Index[], shape: Shape, to: Shape): Ind
  */
 export function isInjective(at: readonly Index[], shape: Shape, axes: readonly Axis[]): boolean {
   const strides: { stride: number; extent: number }[] = [];
-  const offset = flatten(at.map((index, i) => withoutRotation(index, shape[i])), shape);
+  const offset = flatten(at.map((index, i) => unrotated(index, shape[i])), shape);
   for (const { name, extent } of axes) {
     if (extent === 1) continue;
     const stride = strideOf(offset, name);
@@ -231,7 +231,7 @@ export function isInjective(at: readonly Index[], shape: Shape, axes: readonly A
 }
 
 /** For (index + s) % extent, where the index runs through [0, extent) itself, that index: a rotation moves every point to one place. */
-function withoutRotation(index: Index, extent: number): Index {
+export function unrotated(index: Index, extent: number): Index {
   const [only] = index.terms;
   if (index.offset !== 0 || index.terms.length !== 1 || only.scale !== 1 || only.atom.kind !== 'mod' || only.atom.by !== extent) return index;
   const inner = { ...only.atom.of, offset: 0 };

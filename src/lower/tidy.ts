@@ -5,7 +5,7 @@
  */
 import type { Axis, Expr, Index, Stage } from '../kernel.ts';
 import { stageRefsOf, visitExpr } from '../kernel-expr.ts';
-import { add, axis, constant, flatten, floorDiv, mod, plainAxis, rangeOf, sameIndex, scale, strideOf } from '../kernel-index.ts';
+import { add, axesOf, axis, constant, flatten, floorDiv, mod, plainAxis, rangeOf, sameIndex, scale, strideOf, unrotated } from '../kernel-index.ts';
 import { axisLists, change, type Raw } from './rewrite.ts';
 
 export function tidy(raw: Raw): Raw {
@@ -74,12 +74,17 @@ function shiftsOf(raw: Raw, output: string, name: string): Set<number> {
   const visit = (index: Index): void => {
     for (const { atom } of index.terms) {
       if (atom.kind === 'axis' || atom.kind === 'value') continue;
-      if (atom.of.offset !== 0 && atom.of.terms.some((t) => t.atom.kind === 'axis' && t.atom.name === name)) shifts.add(atom.of.offset);
+      if (atom.of.offset !== 0 && axesOf(atom.of).has(name)) shifts.add(shiftOf(atom.of));
       visit(atom.of);
     }
   };
   for (const { at } of stageRefsOf(raw.stages.find((s) => s.name === output)!.body)) at.forEach(visit);
   return shifts;
+}
+
+/** floor((i + o) / b) + c is floor((i + o + b * c) / b): the whole of the offsets at i. */
+function shiftOf({ offset, terms: [{ atom }] }: Index): number {
+  return atom.kind === 'div' ? shiftOf({ ...atom.of, offset: atom.of.offset + offset * atom.by }) : offset;
 }
 
 /**
@@ -117,10 +122,10 @@ function findSplit(raw: Raw): { name: string; extent: number; by: number } | und
     }
   });
   if (found) return found;
-  const axesOf = new Map(raw.stages.map((s) => [s.name, s.axes]));
+  const axesIn = new Map(raw.stages.map((s) => [s.name, s.axes]));
   for (const user of raw.stages) {
     for (const { stage, at } of stageRefsOf(user.body)) {
-      for (const [i, a] of axesOf.get(stage)!.entries()) {
+      for (const [i, a] of axesIn.get(stage)!.entries()) {
         const by = lowestDigit(at[i], a.extent);
         if (by !== undefined) return { ...a, by };
       }
@@ -159,7 +164,8 @@ function order(raw: Raw): Raw {
   const orders = new Map<string, readonly number[]>();
   const [store] = raw.stores;
   const output = raw.stages.find((s) => s.name === store.stage)!;
-  const offset = flatten(store.at, raw.shapes.get(store.buffer)!);
+  const shape = raw.shapes.get(store.buffer)!;
+  const offset = flatten(store.at.map((index, i) => unrotated(index, shape[i])), shape);
   const strides = output.axes.map((a) => strideOf(offset, a.name) ?? 0);
   const outer = output.axes.map((_, i) => i).sort((a, b) => Math.abs(strides[b]) - Math.abs(strides[a]) || a - b);
   const outputs = raw.stages.filter((s) => !s.reduce);
