@@ -1,5 +1,5 @@
 /** Calls: configuring and applying blocks, functions, built-ins. */
-import type { ConfigParam } from '../ast.ts';
+import type { ConfigParam, TensorParam } from '../ast.ts';
 import type { Span } from '../source.ts';
 import { checkType, matchArguments, missing } from './arguments.ts';
 import type { Callee, Given } from './arguments.ts';
@@ -110,6 +110,7 @@ function apply(context: Context, block: BlockValue, args: readonly Given[], span
     if (!param.default) missing(context, callee, param.name.text, span, param.span);
     return { value: evaluate(context, param.default, env), span: param.span };
   });
+  for (const [i, param] of tensors.entries()) if (given[i].value === null) absentExtents(env, param);
   const subjects = tensors.map((param, i) => subjectOf(context, param, given[i].value, given[i].span));
   const checked = matchShapes(context, subjects.filter((s) => s !== undefined), env, 'E0401');
   let next = 0;
@@ -123,6 +124,13 @@ function apply(context: Context, block: BlockValue, args: readonly Given[], span
     if (!returned) return context.fail('E0314', `\`${name.text}\` ends without a \`return\``, name.span);
     return checkResults(context, block, results, returned.value, heading, returned.span);
   });
+}
+
+/** The extents of an optional tensor that was not given bind no names. */
+function absentExtents(env: Environment, param: TensorParam): void {
+  for (const dim of param.type?.dims ?? []) {
+    if (dim.kind === 'dim' && dim.value.kind === 'name') env.lacks(dim.value.text, { span: dim.span, message: `an extent of \`${param.name.text}\`, which is none here` });
+  }
 }
 
 /** The results as the heading declares them; names that are free there stand for any extent. */
@@ -151,7 +159,7 @@ function callFunction(context: Context, fn: FunctionValue, args: readonly Given[
   const env = lambda ? new Environment(fn.environment.file, fn.environment) : fn.environment.copy();
   const { frame } = context;
   // A prelude function is to its caller like a built-in one: its operations belong to the caller's line.
-  const library = fn.environment.file.prelude === undefined && !lambda;
+  const library = fn.environment.file.isPrelude && !lambda;
   const originSpan = frame.originSpan ?? (library ? span : undefined);
   const inner: Omit<Frame, 'parent' | 'depth'> = {
     declaration: fn.declaration,

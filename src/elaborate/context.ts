@@ -145,7 +145,7 @@ export class Context {
     const ids: NodeId[] = args.map((a) => a.id);
     const added = this.builder.add(op, ids, attrs, this.origin(span));
     // The fact without the operation's name, which the place shows.
-    if (!added.ok) this.fail(code, added.message.replace(/^\w+: /, ''), span);
+    if (!added.ok) this.fail(code, added.message.replace(/^\w+(?: '[^']*')?: /, ''), span);
     const { shape, dtype } = this.builder.type(added.id);
     return { kind: 'tensor', id: added.id, shape, dtype, ...(dims && { dims }) };
   }

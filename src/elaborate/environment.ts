@@ -1,4 +1,5 @@
 /** Names and their values within one body. */
+import type { Label } from '../diagnostics.ts';
 import type { Span } from '../source.ts';
 import type { FileScope } from './files.ts';
 import type { Dim, Value } from './values.ts';
@@ -19,6 +20,8 @@ export interface Binding {
  */
 export class Environment {
   readonly #names = new Map<string, Binding>();
+  /** Why names have no value though the source gives them one somewhere, for messages. */
+  readonly #absent = new Map<string, Label>();
   readonly parent?: Environment;
   readonly file: FileScope;
 
@@ -46,6 +49,15 @@ export class Environment {
       if (level.#names.has(name)) return level.define(name, binding);
     }
     this.define(name, binding);
+  }
+
+  /** Remembers why a name has no value. */
+  lacks(name: string, why: Label): void {
+    this.#absent.set(name, why);
+  }
+
+  whyAbsent(name: string): Label | undefined {
+    return this.#absent.get(name) ?? this.parent?.whyAbsent(name);
   }
 
   /** A fresh outermost level with this level's names: a block's body starts from its configuration. */

@@ -22,6 +22,8 @@ export interface FileScope {
   readonly names: ReadonlyMap<string, TopLevelName>;
   /** Visible behind the file's own names; the prelude itself has none. */
   readonly prelude?: FileScope;
+  /** The prelude: its functions are to callers like built-in ones. */
+  readonly isPrelude: boolean;
   /** Whether statements could not be read: names that seem unknown may have been lost with them. */
   readonly broken: boolean;
 }
@@ -73,7 +75,7 @@ export class Files {
     this.#chain.push({ path, via });
     const names = new Map<string, TopLevelName>();
     const broken = file.items.some((i) => 'body' in i && isBroken(i.body));
-    const scope: FileScope = { path, file, names, broken, ...(this.prelude && { prelude: this.prelude }) };
+    const scope: FileScope = { path, file, names, broken, isPrelude: path === 'std/prelude', ...(this.prelude && { prelude: this.prelude }) };
     for (const item of file.items) {
       if (item.kind === 'import') this.#import(item, scope, names);
       else this.#declare(item.name, { span: item.name.span, declaration: item, home: scope }, names);

@@ -26,6 +26,8 @@ export function topLevelValue(context: Context, file: FileScope, name: string, s
   const builtin = BUILTINS.get(name);
   if (builtin) return { kind: 'builtin', builtin };
   if (file.broken) return context.poisoned();
+  const absent = env?.whyAbsent(name);
+  if (absent) return context.fail('E0201', `\`${name}\` has no value here`, span, { labels: [absent], help: 'give it a value on every way that leads here' });
   const close = suggest(name, visibleNames(file, env));
   return context.fail('E0201', `\`${name}\` has no value here`, span, { help: close ? `did you mean \`${close}\`?` : 'assign it on every way that leads here' });
 }

@@ -116,7 +116,9 @@ function loop(context: Context, statement: For, env: Environment): Returned | un
 
 function choose(context: Context, statement: If, env: Environment): Returned | undefined {
   const holds = truth(context, evaluate(context, statement.condition, env), statement.condition.span, '`if`');
-  return execute(context, holds ? statement.then : (statement.else ?? []), env);
+  const [taken, other] = holds ? [statement.then, statement.else ?? []] : [statement.else ?? [], statement.then];
+  for (const { text, span } of assignedNames(other)) env.lacks(text, { span, message: 'assigned here, on a branch that is not taken' });
+  return execute(context, taken, env);
 }
 
 /** The names that statements would bind outside of themselves. */
