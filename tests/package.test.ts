@@ -61,6 +61,12 @@ describe('a package', () => {
     expect(emitWeights(plan, weights!)).toEqual(new Map([['weights.json', files.get('weights.json')], ['weights.bin', files.get('weights.bin')]]));
   });
 
+  test('is refused where a step binds overlapping ranges of the arena', () => {
+    const { plan, ...rest } = tinyInput();
+    const buffers = plan.buffers.map((b) => (b.buffer.name === 'y' ? { ...b, offset: 256 } : b));
+    expect(() => emitPackage({ ...rest, plan: { ...plan, buffers } })).toThrow('bug: two bindings of affine overlap in the arena');
+  });
+
   test('is the same for the same input', () => {
     expect([...emitPackage(tinyInput())]).toEqual([...files]);
   });

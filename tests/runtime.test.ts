@@ -109,6 +109,17 @@ describe.skipIf(!gpu)('a package on a device', () => {
     }
   });
 
+  test('times more steps than one query set holds', async () => {
+    const { plan, ...rest } = tinyInput();
+    const long = tinyPackage({ ...rest, plan: { ...plan, steps: Array.from({ length: 1100 }, () => plan.steps).flat() } });
+    folders.push(long);
+    const loaded = await loadFrom(long);
+    const { kernels } = await loaded.profile(tinyValues());
+    expect(kernels).toHaveLength(2200);
+    expect(kernels.slice(2048).some((k) => k.milliseconds > 0)).toBe(true);
+    loaded.destroy();
+  });
+
   test.each<[string, Inputs, string]>([
     ['a missing input', { image: tinyValues().image }, 'input "shift" is missing: i32[3]'],
     ['an unknown input', { ...tinyValues(), img: 1 }, 'there is no input "img"; the inputs are image, shift'],

@@ -98,6 +98,17 @@ function accessOf({ id }: Plan['kernels'][number], code: KernelCode): string {
   return bindings.map((b) => (b.access === 'read' ? 'r' : 's')).join('');
 }
 
+/** Arena ranges are bound writable, and WebGPU lets writable bindings of a dispatch share no byte. */
+function checkAliasing(steps: PackagePlan['steps'], buffers: PackagePlan['buffers'], nameOf: (kernel: number) => string): void {
+  for (const [kernel, ...args] of steps) {
+    const ranges = args.map((i) => buffers[i]).filter(([space]) => space === 0).sort((a, b) => a[1] - b[1]);
+    for (let i = 1; i < ranges.length; i++) {
+      const [, before, bytes] = ranges[i - 1];
+      if (before + bytes > ranges[i][1]) throw new Error(`bug: two bindings of ${nameOf(kernel)} overlap in the arena`);
+    }
+  }
+}
+
 /** plan.js */
 export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCode[]): PackagePlan {
   const used = [...new Set(plan.steps.flatMap((step) => step.args))];
@@ -109,6 +120,8 @@ export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCo
     return [place.space === 'arena' ? 0 : place.shard + 1, place.offset, place.bytes];
   });
   const entries = plan.kernels.map((kernel, i): KernelEntry => ({ id: kernel.id, access: accessOf(kernel, kernels[i]), workgroups: kernels[i].workgroups }));
+  const steps = plan.steps.map((step) => [step.kernel, ...step.args.map((id) => indexOf.get(id)!)]);
+  checkAliasing(steps, buffers, (kernel) => plan.kernels[kernel].id);
   const usesSubgroups = kernels.some((k) => k.module.enables.includes('subgroups') || k.module.enables.includes('chromium_experimental_subgroup_matrix'));
   const { subgroups } = plan.target;
   return {
@@ -128,7 +141,7 @@ export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCo
     outputs: graph.outputs.map(({ name, node }) => portOf(plan, 'output', name, graph.nodes[node].dtype)),
     buffers,
     kernels: entries,
-    steps: plan.steps.map((step) => [step.kernel, ...step.args.map((id) => indexOf.get(id)!)]),
+    steps,
   };
 }
 
