@@ -24,8 +24,8 @@ async function checkRows(graph: Graph, schedule: Omit<RowSchedule, 'family'>): P
 }
 
 const ROWS: [name: string, graph: Graph][] = [
-  ['softmax over 197', graphOf((s) => s.softmax(s.input('x', [6, 197])))],
-  ['layer norm of 96', graphOf((s) => s.layerNorm(s.input('x', [2, 3, 96])))],
+  ['softmax over 67', graphOf((s) => s.softmax(s.input('x', [6, 67])))],
+  ['layer norm of 40', graphOf((s) => s.layerNorm(s.input('x', [2, 3, 40])))],
   ['softmax over 2', graphOf((s) => s.softmax(s.input('x', [6, 2])))],
   ['mean over space', graphOf((s) => s.binary('mul', s.op('reduceSum', [s.input('x', [2, 3, 7, 6])], { axes: [2, 3] }), s.number(1 / 42)))],
   ['norm over channels before space', graphOf((s) => s.transpose(s.layerNorm(s.transpose(s.input('x', [6, 20, 4]), [0, 2, 1])), [0, 2, 1]))],
@@ -72,10 +72,10 @@ describe.skipIf(!gpu)('windows', () => {
   test.each([
     [{ size: [8, 8], window: 3, stride: 1, padding: 1 }, { stripH: 1, stripW: 1 }],
     [{ size: [8, 8], window: 3, stride: 1, padding: 1 }, { stripH: 2, stripW: 4 }],
-    [{ size: [8, 8], window: 3, stride: 1, padding: 1 }, { stripH: 8, stripW: 2 }],
-    [{ size: [7, 14], window: 5, stride: 1, padding: 2 }, { stripH: 7, stripW: 7 }],
+    [{ size: [8, 8], window: 3, stride: 1, padding: 1 }, { stripH: 4, stripW: 1 }],
+    [{ size: [4, 14], window: 5, stride: 1, padding: 2 }, { stripH: 2, stripW: 7 }],
     [{ size: [9, 13], window: 3, stride: 2, padding: 1 }, { stripH: 5, stripW: 1 }],
-    [{ size: [9, 15], window: 3, stride: 2, padding: 0 }, { stripH: 2, stripW: 7 }],
+    [{ size: [5, 15], window: 3, stride: 2, padding: 0 }, { stripH: 2, stripW: 7 }],
   ] as [Conv, { stripH: number; stripW: number }][])('depthwise %j in strips %j', (conv, strip) => checkWindow(depthwise(conv), strip));
 
   test.each(['max', 'sum'] as const)('%s pooling', async (kind) => {
