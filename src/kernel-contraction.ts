@@ -3,8 +3,8 @@
  * axis for each role, addresses flattened, and n the axis along which results lie contiguously.
  */
 import type { Axis, Expr, Index, Kernel, KernelParam } from './kernel.ts';
-import { axis, strideOf, substitute, unflatten, visitIndices } from './kernel-index.ts';
-import { substituteExpr } from './kernel-expr.ts';
+import { add, axis, plainAxis, scale, strideOf, substitute, unflatten, visitIndices } from './kernel-index.ts';
+import { axesOfExpr, substituteExpr } from './kernel-expr.ts';
 import { matchContraction } from './kernel-forms.ts';
 import { storedIndex } from './kernel-layout.ts';
 
@@ -47,25 +47,84 @@ export function contractionProblem(kernel: Kernel): ContractionProblem | undefin
     const at = (store.at ?? stage.axes.map(axis)).map((i) => substitute(i, renamed));
     return { buffer: store.buffer, at: storedIndex(param(params, store.buffer), at), value: substituteExpr(flat(stage.body), renamed) };
   });
-  const stepOf = (a: Axis): number => Math.abs(strideOf(outputs[0].at, a.name) ?? 0) || Infinity;
+  const shared = splitShared(form.batch, flat(form.left), flat(form.right));
+  const whole = (i: Index): Index => substitute(i, shared.digits);
+  const stepOf = (a: Axis): number => Math.abs(strideOf(whole(outputs[0].at), a.name) ?? 0) || Infinity;
   const nearest = (axes: readonly Axis[]): number => Math.min(Infinity, ...axes.filter((a) => a.extent > 1).map(stepOf));
   const byStep = (axes: readonly Axis[]): Axis[] => [...axes].sort((a, b) => (stepOf(a) === stepOf(b) ? 0 : stepOf(b) - stepOf(a)));
-  const swap = nearest(form.m) < nearest(form.n);
-  const [m, n] = (swap ? [form.n, form.m] : [form.m, form.n]).map(byStep);
-  const batch = byStep(form.batch);
+  const sides = [{ axes: [...form.m, ...shared.m], operand: shared.left }, { axes: [...form.n, ...shared.n], operand: shared.right }];
+  if (nearest(sides[0].axes) < nearest(sides[1].axes)) sides.reverse();
+  const [m, n] = sides.map((s) => byStep(s.axes));
+  const batch = byStep(shared.batch);
   const reduced = form.k.map((a, i): Axis => ({ name: `depth${i}`, extent: a.extent }));
   const roles = new Map([...linear('b', batch), ...linear('m', m), ...linear('n', n), ...form.k.map((a, i): [string, Index] => [a.name, axis(reduced[i])])]);
-  const left = substituteExpr(flat(swap ? form.right : form.left), roles);
-  const right = substituteExpr(flat(swap ? form.left : form.right), roles);
+  const [left, right] = sides.map((s) => substituteExpr(s.operand, roles));
   return {
     B: extentOf(batch),
     M: extentOf(m),
     N: extentOf(n),
     ...joinDepth(left, right, reduced),
     acc: form.acc.name,
-    accAt: form.acc.axes.map((a) => substitute(axis(a), roles)),
-    outputs: outputs.map((o) => ({ buffer: o.buffer, at: substitute(o.at, roles), value: substituteExpr(o.value, roles) })),
+    accAt: form.acc.axes.map((a) => substitute(whole(axis(a)), roles)),
+    outputs: outputs.map((o) => ({ buffer: o.buffer, at: substitute(whole(o.at), roles), value: substituteExpr(substituteExpr(o.value, shared.digits), roles) })),
   };
+}
+
+interface SharedAxes {
+  readonly batch: readonly Axis[];
+  readonly m: readonly Axis[];
+  readonly n: readonly Axis[];
+  readonly left: Expr;
+  readonly right: Expr;
+  /** The axes that were split, by the new ones. */
+  readonly digits: ReadonlyMap<string, Index>;
+}
+
+/**
+ * Batch axes of which one operand sees only runs (a group of a convolution's channels, the keys that several heads
+ * share) are two: the run's number is a batch axis, the place in the run a row or column of the other operand.
+ */
+function splitShared(axes: readonly Axis[], left: Expr, right: Expr): SharedAxes {
+  const batch: Axis[] = [];
+  const own: Record<'m' | 'n', Axis[]> = { m: [], n: [] };
+  const digits = new Map<string, Index>();
+  let operands = { left, right };
+  for (const whole of axes) {
+    const found = runOf(operands.right, whole, 'm') ?? runOf(operands.left, whole, 'n');
+    if (!found) {
+      batch.push(whole);
+      continue;
+    }
+    const number: Axis = { name: `${whole.name}.run`, extent: whole.extent / found.run };
+    const place: Axis = { name: `${whole.name}.place`, extent: found.run };
+    const index = add(scale(axis(number), found.run), axis(place));
+    batch.push(number);
+    own[found.side].push(place);
+    digits.set(whole.name, index);
+    const map = new Map([[whole.name, index]]);
+    operands = { left: substituteExpr(operands.left, map), right: substituteExpr(operands.right, map) };
+  }
+  return { batch, ...own, ...operands, digits };
+}
+
+/** The longest run of an axis along which the operand stays the same. */
+function runOf<S extends string>(e: Expr, whole: Axis, side: S): { readonly run: number; readonly side: S } | undefined {
+  const runs = new Set<number>();
+  const visit = (index: Index): void => {
+    for (const { atom } of index.terms) {
+      if (atom.kind === 'value') visitIndices(atom.of, visit);
+      else if (atom.kind !== 'axis') {
+        if (atom.kind === 'div' && plainAxis(atom.of)?.name === whole.name && whole.extent % atom.by === 0) runs.add(atom.by);
+        visit(atom.of);
+      }
+    }
+  };
+  visitIndices(e, visit);
+  for (const run of [...runs].sort((a, b) => b - a)) {
+    const index = add(scale(axis({ name: 'number~', extent: whole.extent / run }), run), axis({ name: 'place~', extent: run }));
+    if (!axesOfExpr(substituteExpr(e, new Map([[whole.name, index]]))).has('place~')) return { run, side };
+  }
+  return undefined;
 }
 
 /** The same with all reduced axes as one, `k0`: addresses may then take divisions. */

@@ -1,5 +1,6 @@
 /** Contractions on a device against the evaluator: every orientation of operands, edges, epilogues, exact counts. */
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { contractionProblem } from '../src/kernel-contraction.ts';
 import { binary, cast, inRange, load, number, select, stageAt, unary } from '../src/kernel-expr.ts';
 import { add, axis, constant, floorDiv, mod, scale, value } from '../src/kernel-index.ts';
 import type { Axis, Expr, Kernel } from '../src/kernel.ts';
@@ -102,6 +103,13 @@ describe.skipIf(!gpu)('contractions', () => {
     }
   });
 
+  it('convolution of groups, their channels tiled', async () => {
+    const kernel = convolution({ B: 2, C: 8, H: 5, W: 6, O: 12, size: 3, stride: 1, pad: 1, groups: 2 });
+    const problem = contractionProblem(kernel)!;
+    expect([problem.B, problem.M, problem.N]).toEqual([2, 6, 60]);
+    for (const schedule of [first, last]) await check(kernel, schedule);
+  });
+
   it('operands through a concat, a gather, a split of heads and arithmetic', async () => {
     for (const schedule of [first, shared, last]) await check(oddOperands(), schedule);
   });
@@ -119,24 +127,25 @@ describe.skipIf(!gpu)('contractions', () => {
   });
 });
 
-interface Conv { readonly B: number; readonly C: number; readonly H: number; readonly W: number; readonly O: number; readonly size: number; readonly stride: number; readonly pad: number }
+interface Conv { readonly B: number; readonly C: number; readonly H: number; readonly W: number; readonly O: number; readonly size: number; readonly stride: number; readonly pad: number; readonly groups?: number }
 
-/** conv([B, C, H, W], [O, C, size, size]) + bias[O], as lowering makes it. */
-function convolution({ B, C, H, W, O, size, stride, pad }: Conv): Kernel {
+/** conv([B, C, H, W], [O, C / groups, size, size]) + bias[O], as lowering makes it. */
+function convolution({ B, C, H, W, O, size, stride, pad, groups = 1 }: Conv): Kernel {
   const out = (extent: number): number => Math.floor((extent + 2 * pad - size) / stride) + 1;
   const axes: Axis[] = [['b', B], ['o', O], ['y', out(H)], ['x', out(W)]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
   const loops = axes.filter((a) => a.extent > 1);
-  const reduced: Axis[] = [['c', C], ['p', size], ['q', size]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
+  const reduced: Axis[] = [['c', C / groups], ['p', size], ['q', size]].map(([name, extent]) => ({ name: name as string, extent: extent as number }));
   const [b, o, y, x] = axes.map(axis);
   const [c, p, q] = reduced.map(axis);
   const row = add(scale(y, stride), p, constant(-pad));
   const column = add(scale(x, stride), q, constant(-pad));
   const inside = binary('and', inRange(row, 0, H), inRange(column, 0, W));
-  const input = select(inside, load('x', [b, c, row, column]), number(0));
+  const channel = add(scale(floorDiv(o, O / groups), C / groups), c);
+  const input = select(inside, load('x', [b, channel, row, column]), number(0));
   const param = (name: string, shape: number[], access: 'read' | 'write' = 'read') => ({ name, shape, dtype: 'f32' as const, storage: 'f32' as const, access });
   return {
     name: 'conv',
-    params: [param('x', [B, C, H, W]), param('w', [O, C, size, size]), param('bias', [O]), param('out', [B, O, out(H), out(W)], 'write')],
+    params: [param('x', [B, C, H, W]), param('w', [O, C / groups, size, size]), param('bias', [O]), param('out', [B, O, out(H), out(W)], 'write')],
     stages: [
       { name: 'acc', axes: loops, reduce: { op: 'sum', axes: reduced }, body: binary('mul', input, load('w', [o, c, p, q])), dtype: 'f32' },
       { name: 'result', axes: loops, body: binary('add', stageAt('acc', loops.map(axis)), load('bias', [o])), dtype: 'f32' },
