@@ -2,7 +2,7 @@
  * The text form of plans: where everything lies and how it is computed, then the program (kernel-text.ts) with each
  * planned kernel under its id.
  *
- *   plan vit_tiny_patch16_224
+ *   plan tiny
  *   target {name: web, limits: {...}, ...}
  *   memory arenaBytes=1536812 livenessBound=1536600 weightShards=[22831264]
  *   place t3 arena bytes=605184 offset=151552 shard=0 live=[1, 4]

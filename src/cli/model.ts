@@ -9,7 +9,8 @@ import { resolveWeights, type Checkpoint } from '../weights/resolve.ts';
 import { seededWeight } from '../weights/seeded.ts';
 import { CliError, EXIT } from './errors.ts';
 import { Project, openSafetensors, zooFiles } from './files.ts';
-import { printDiagnostics, say } from './terminal.ts';
+import { parseHubName, pull } from './hub.ts';
+import { printDiagnostics, progress, say } from './terminal.ts';
 
 export interface ModelOptions {
   readonly set?: Readonly<Record<string, ConfigLiteral>>;
@@ -73,8 +74,8 @@ export interface WeightOptions {
 }
 
 /** Where a model's weights come from: --weights, --seed, or the preset's own `@weights`. */
-export function weightsFor(model: ModelArgument, graph: Graph, options: WeightOptions): { read: ParamReader; label: string } | undefined {
-  if (options.weights !== undefined) return fromCheckpoint(graph, openSafetensors(options.weights));
+export async function weightsFor(model: ModelArgument, graph: Graph, options: WeightOptions): Promise<{ read: ParamReader; label: string } | undefined> {
+  if (options.weights !== undefined) return fromCheckpoint(graph, openSafetensors(await localFile(options.weights)));
   if (options.seed !== undefined) {
     const { seed } = options;
     return { read: (name, shape) => seededWeight(name, shape, seed), label: `seed ${seed}` };
@@ -82,15 +83,25 @@ export function weightsFor(model: ModelArgument, graph: Graph, options: WeightOp
   const own = targetInfo(model)?.weights;
   if (own === undefined) return undefined;
   const file = join(dirname(resolve(model.project.root, model.project.entry)), own);
-  return fromCheckpoint(graph, openSafetensors(relative(process.cwd(), file)));
+  return fromCheckpoint(graph, openSafetensors(own.startsWith('hf:') ? await localFile(own) : relative(process.cwd(), file)));
 }
 
 /** Weights, or an error that says how to give them. */
-export function requiredWeights(model: ModelArgument, graph: Graph, options: WeightOptions): { read: ParamReader; label: string } {
-  const weights = weightsFor(model, graph, options);
+export async function requiredWeights(model: ModelArgument, graph: Graph, options: WeightOptions): Promise<{ read: ParamReader; label: string }> {
+  const weights = await weightsFor(model, graph, options);
   if (!weights)
     throw new CliError(error('E0805', `${graph.name} has no weights of its own`, undefined, { help: 'give them with `--weights FILE.safetensors`, or `--seed 1` for seeded ones' }), EXIT.usage);
   return weights;
+}
+
+/** A file as it is named, or from a hub, downloaded once. */
+async function localFile(name: string): Promise<string> {
+  const hub = parseHubName(name);
+  if (!hub) return name;
+  const bar = progress('downloading');
+  const paths = await pull(hub, { onProgress: (_, done, total) => bar.update(done, total) }).finally(() => bar.stop());
+  if (paths.length > 1) throw new CliError(error('E0821', `${name} is spread over ${paths.length} files`, undefined, { help: `name one of them: ${name}/FILE.safetensors` }));
+  return paths[0];
 }
 
 const SHOWN = 20;

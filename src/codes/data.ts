@@ -19,6 +19,10 @@ export const DATA_CODES = {
     title: 'no weights',
     explanation: 'The model has parameters, and nothing says what they are. `--weights FILE.safetensors` reads a checkpoint, `--seed N` makes values from the names, and a preset may name its own with `@weights("FILE")`.',
   },
+  E0820: { title: 'no hub name', explanation: 'Weights of a hub are named hf:OWNER/NAME; hf:OWNER/NAME@REVISION takes a branch, tag or commit, hf:OWNER/NAME/FILE.safetensors one file.' },
+  E0821: { title: 'not on the hub', explanation: 'The hub has no such repository, revision or file, or does not show it. Private repositories need a token in HF_TOKEN; another hub is named by HF_ENDPOINT.' },
+  E0822: { title: 'download not complete', explanation: 'The connection ended before the file did. What came is kept, and the same command goes on from there.' },
+  E0823: { title: 'download altered', explanation: 'The bytes that came do not have the hash that the hub lists. The file was removed.' },
   E0810: {
     title: 'unreadable picture',
     explanation: 'The file is no picture that can be decoded (JPEG, PNG, WebP, AVIF, TIFF, GIF), or is cut short. In a folder, such files are named, left out, and the exit code is 1.',

@@ -84,7 +84,7 @@ interface BenchOptions {
 async function fromSource(argument: string, options: BenchOptions, opened: Parameters<typeof loadPackage>[1]) {
   const model = findModel(argument);
   const graph = graphOf(model, { set: options.set, batch: options.batch });
-  const read = weightsFor(model, graph, options)?.read ?? ((name, shape) => seededWeight(name, shape));
+  const read = (await weightsFor(model, graph, options))?.read ?? ((name, shape) => seededWeight(name, shape));
   return packageExecutor({ graph, read, dtype: options.dtype, target: options.target === 'web' ? WEB : undefined, opened });
 }
 

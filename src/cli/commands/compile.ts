@@ -32,7 +32,7 @@ export const compileCommand: CommandMaker = () =>
       const model = findModel(argument);
       const graph = timed('elaborate', () => graphOf(model, { set: options.set, batch: options.batch }));
       const compilation = timed('compile', () => compileOrFail(graph, { dtype: options.dtype, target }));
-      const weights = timed('open weights', () => weightsFor(model, graph, options));
+      const weights = await timed('open weights', () => weightsFor(model, graph, options));
       const bar = progress('packing weights');
       const shards = weights && timed('pack weights', () => packWeights(compilation, weights.read, bar.update));
       bar.stop();

@@ -169,7 +169,7 @@ async function open(argument: string, options: RunOptions, opened: OpenDevice, p
   // Few pictures make a smaller batch than a folder does.
   const batch = options.batch ?? Math.max(1, Math.min(pictures, opened.kind === 'gpu' ? 16 : 4));
   const graph = graphOf(model, { set: options.set, batch });
-  const weights = requiredWeights(model, graph, options);
+  const weights = await requiredWeights(model, graph, options);
   say(`compiling ${graph.name} with ${weights.label}`);
   const labels = labelsOf(graph.outputs);
   if (opened.kind === 'cpu') {

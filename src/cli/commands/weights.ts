@@ -4,7 +4,8 @@ import { sizeOf } from '../../graph.ts';
 import { writeSafetensors, type TensorToWrite } from '../../weights/safetensors.ts';
 import { openSafetensors, writeWhole } from '../files.ts';
 import { jsonOption, type CommandMaker } from '../options.ts';
-import { formatBytes, print, say, table } from '../terminal.ts';
+import { parseHubName, pull } from '../hub.ts';
+import { formatBytes, print, progress, say, table } from '../terminal.ts';
 
 export const weightsCommand: CommandMaker = () => {
   const weights = new Command('weights').description('look into weight files and convert them');
@@ -35,6 +36,16 @@ export const weightsCommand: CommandMaker = () => {
       const bytes = writeSafetensors(tensors);
       writeWhole(to, bytes);
       say(`wrote ${to}: ${tensors.size} tensors, ${formatBytes(bytes.byteLength)}`);
+    });
+  weights
+    .command('pull')
+    .description('download the weights of a hub repository into the cache; an interrupted download goes on')
+    .argument('<name>', 'hf:OWNER/NAME, hf:OWNER/NAME@REVISION or hf:OWNER/NAME/FILE.safetensors')
+    .action(async (text: string) => {
+      const name = parseHubName(text) ?? parseHubName(`hf:${text}`)!;
+      const bar = progress('downloading');
+      const paths = await pull(name, { onProgress: (_, done, total) => bar.update(done, total) }).finally(() => bar.stop());
+      for (const path of paths) print(path);
     });
   return weights;
 };

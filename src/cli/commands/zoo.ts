@@ -22,7 +22,7 @@ interface Entry {
 export const zooCommand: CommandMaker = () =>
   new Command('zoo')
     .description('list the models and presets that come with the compiler')
-    .argument('[family...]', 'only these files of the zoo, such as swin')
+    .argument('[family...]', 'only these files of the zoo, such as vit')
     .addOption(jsonOption())
     .action((families: string[], options) => {
       const entries: Entry[] = [];
