@@ -35,8 +35,10 @@ export function subgroupMatrixSchedule(kernel: Kernel, target: Target): Subgroup
     const threads = m2 * n2 * subgroups.minSize;
     return threads <= limits.maxComputeInvocationsPerWorkgroup && m2 * n2 * FRAGMENT * FRAGMENT * n * 4 <= limits.maxComputeWorkgroupStorageSize;
   });
+  /** Workgroups that keep a large GPU's units busy. */
+  const busy = 128;
   const groups = ([m, n, m2, n2]: number[]): number => Math.ceil(blocks.m / (m * m2)) * Math.ceil(blocks.n / (n * n2)) * problem.B;
-  const chosen = shapes.find((s) => groups(s) >= BUSY_GROUPS) ?? shapes.at(-1);
+  const chosen = shapes.find((s) => groups(s) >= busy) ?? shapes.at(-1);
   if (!chosen) return undefined;
   const [fragmentsM, fragmentsN, subgroupsM, subgroupsN] = chosen;
   return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize };
@@ -79,38 +81,47 @@ interface Tile {
   readonly tileK: number;
   readonly splitK: number;
   readonly prefetch: boolean;
+  /** Products a second on a device that is full, relative to the first tile: by how many products a loaded value serves. */
+  readonly speed: number;
 }
 
 /** From the largest, which serves a loaded value most often, to the smallest, which gives the device most to do at once. */
 const TILES: readonly Tile[] = [
-  { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: false },
-  { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: false },
-  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: false },
-  { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: false },
-  { thread: [4, 4], group: [8, 8], tileK: 32, splitK: 2, prefetch: false },
-  { thread: [4, 4], group: [4, 8], tileK: 32, splitK: 4, prefetch: false },
+  { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: false, speed: 1 },
+  { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.95 },
+  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: false, speed: 0.85 },
+  { thread: [4, 4], group: [16, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.6 },
+  { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.55 },
+  { thread: [4, 4], group: [8, 8], tileK: 32, splitK: 2, prefetch: false, speed: 0.45 },
+  { thread: [4, 4], group: [4, 8], tileK: 32, splitK: 4, prefetch: false, speed: 0.35 },
 ];
 
-/** Workgroups that keep a large GPU's units busy. */
-const BUSY_GROUPS = 128;
-/** How much of a tile may hang over the matrix' edge before smaller tiles do better. */
-const MOST_OVERHANG = 1.4;
+/** Threads that keep a large GPU busy: two workgroups of 128 on each of some 128 units. */
+const BUSY_THREADS = 1 << 15;
 
+/** The tile with the most useful products a second: its speed, less what hangs over the edges, less what leaves the device idle. */
 function stagedTiles(problem: ContractionProblem, target: Target): ContractionSchedule {
   const { B, M, N } = problem;
   const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const usable = TILES.filter((t) => fits(t, target));
-  const chosen = usable.find((tile) => {
+  const score = (tile: Tile): number => {
     const [rows, columns] = sides(tile);
     const [down, across] = [Math.ceil(M / rows), Math.ceil(N / columns)];
-    return down * across * B >= BUSY_GROUPS && down * rows * across * columns <= MOST_OVERHANG * M * N;
-  }) ?? usable.at(-1);
-  if (!chosen) return softwareTiles(problem);
+    const useful = (M * N) / (down * rows * across * columns);
+    const busy = Math.min(1, (down * across * B * threadsOf(tile)) / BUSY_THREADS);
+    return tile.speed * useful * busy;
+  };
+  const usable = TILES.filter((t) => fits(t, target));
+  if (usable.length === 0) return softwareTiles(problem);
+  const chosen = usable.reduce((best, tile) => (score(tile) > score(best) ? tile : best));
   const tileK = Math.min(chosen.tileK, 4 * Math.ceil(depth / 4));
   return {
     family: 'contraction', threadM: chosen.thread[0], threadN: chosen.thread[1], groupM: chosen.group[0], groupN: chosen.group[1],
     tileK, splitK: Math.min(chosen.splitK, powerAtMost(tileK)), vector: 4, ...(chosen.prefetch && { prefetch: true }),
   };
+}
+
+function threadsOf({ group, splitK }: Tile): number {
+  return group[0] * group[1] * splitK;
 }
 
 function sides({ thread, group }: Tile): [rows: number, columns: number] {
@@ -119,7 +130,7 @@ function sides({ thread, group }: Tile): [rows: number, columns: number] {
 
 function fits(tile: Tile, { limits }: Target): boolean {
   const [rows, columns] = sides(tile);
-  const threads = tile.group[0] * tile.group[1] * tile.splitK;
+  const threads = threadsOf(tile);
   const sums = tile.splitK > 1 ? (tile.splitK / 2) * rows * columns : 0;
   const bytes = 4 * ((rows + columns) * tile.tileK + sums);
   return threads <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) && bytes <= limits.maxComputeWorkgroupStorageSize;
