@@ -7,16 +7,17 @@
  * - reduce: one, whose axes are the output axes, each once and plain: one reduction an output point, then an epilogue.
  *   A contraction is a reduce by sum whose body is a product (matchContraction).
  * - row: one or more, all over the same outer axes; output axes are those and perhaps more, the row (matchRow).
- * - attention: softmax(scores) times values, four reduce stages (matchAttention); made only on request.
+ * - attention: softmax(scores) times values, four reduce stages (kernel-attention.ts); made only on request.
  * - other: anything else. Runs, but earlier stages are computed again at every use.
  */
-import type { Axis, Expr, Index, Kernel, ReduceName, Stage } from './kernel.ts';
+import { matchAttention, type ReduceStage } from './kernel-attention.ts';
+import type { Axis, Expr, Index, Kernel, Stage } from './kernel.ts';
 import { axesOfExpr, stageRefsOf } from './kernel-expr.ts';
 import { plainAxis } from './kernel-index.ts';
 
-export type KernelForm = 'pointwise' | 'reduce' | 'row' | 'other';
+export type { ReduceStage } from './kernel-attention.ts';
 
-export type ReduceStage = Stage & { readonly reduce: { readonly op: ReduceName; readonly axes: readonly Axis[] } };
+export type KernelForm = 'pointwise' | 'reduce' | 'row' | 'attention' | 'other';
 
 export function isReduce(stage: Stage): stage is ReduceStage {
   return stage.reduce !== undefined;
@@ -43,7 +44,8 @@ export function classify(kernel: Kernel): KernelForm {
   if (!parts) return 'other';
   if (parts.reduces.length === 0) return 'pointwise';
   if (matchReduce(kernel)) return 'reduce';
-  return matchRow(kernel) ? 'row' : 'other';
+  if (matchRow(kernel)) return 'row';
+  return matchAttention(kernel) ? 'attention' : 'other';
 }
 
 /** One reduction for each output point, and what is done with it. */

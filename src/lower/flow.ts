@@ -60,6 +60,13 @@ export function between(flow: Flow, from: NodeId, to: NodeId): Set<NodeId> {
   return found;
 }
 
+/** Whether all values of a node end in `root`. */
+export function endsIn({ postDominator }: Flow, id: NodeId, root: NodeId): boolean {
+  let at = id;
+  while (at < root) at = postDominator[at];
+  return at === root;
+}
+
 /** Whether the node's values come from outside. */
 export function isBound(node: Node): boolean {
   return node.op === 'input' || node.op === 'param';

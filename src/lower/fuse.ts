@@ -14,22 +14,24 @@ import { sizeOf } from '../graph.ts';
 import type { Axis, Kernel } from '../kernel.ts';
 import { classify, matchRow } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
+import { joinAttention } from './attention.ts';
 import { ranksOf } from './body.ts';
 import { Costs, isHeavy, isReduction, timesUsed } from './cost.ts';
 import { draftNode, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { fitBuffers } from './fit.ts';
-import { between, EXIT, flowOf, isBound, type Flow } from './flow.ts';
+import { between, endsIn, EXIT, flowOf, isBound, type Flow } from './flow.ts';
 import type { LowerOptions } from './lower.ts';
 import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
-export function chooseSteps(graph: Graph, { fuse, target }: LowerOptions): Step[] {
+export function chooseSteps(graph: Graph, { fuse, attention = false, target }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
   const finisher = shapesOnly(graph);
-  const stored = fuse ? fuseGraph(flow, buffers, finisher) : everyOperation(flow);
+  const fused = fuse ? fuseGraph(flow, buffers, finisher) : everyOperation(flow);
+  const stored = fuse && attention ? joinAttention(flow, fused, finisher, buffers) : fused;
   return cutConcats(flow, fitBuffers(graph, stored, buffers), finisher, buffers, fuse);
 }
 
@@ -126,7 +128,7 @@ class Fusion {
    */
   #joined(root: NodeId, own: ReadonlySet<NodeId>): DraftedKernel | undefined {
     const others = this.#undecided(root, own);
-    const closed = others.filter((id) => isReduction(this.#graph.nodes[id]) && this.#endsIn(id, root));
+    const closed = others.filter((id) => isReduction(this.#graph.nodes[id]) && endsIn(this.flow, id, root));
     const fits = (inlined: ReadonlySet<NodeId>): DraftedKernel | undefined => {
       const draft = draftNode(this.#graph, (id) => this.#stored.has(id) && !own.has(id), root);
       return this.#runsWell(draft, inlined) ? draft : undefined;
@@ -153,13 +155,6 @@ class Fusion {
       visit.push(...this.#graph.nodes[id].args);
     }
     return [...found].sort((a, b) => a - b);
-  }
-
-  /** Whether all values of a node end in `root`. */
-  #endsIn(id: NodeId, root: NodeId): boolean {
-    let at = id;
-    while (at < root) at = this.flow.postDominator[at];
-    return at === root;
   }
 
   #runsWell(draft: DraftedKernel, inlined: ReadonlySet<NodeId>): boolean {

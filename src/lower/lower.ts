@@ -17,6 +17,8 @@ export interface LowerOptions {
    * is a copy.
    */
   readonly fuse: boolean;
+  /** softmax(Q K^T) V as one kernel (kernel-attention.ts), for targets that have code for it. Default false. */
+  readonly attention?: boolean;
   readonly target: Target;
   /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
   readonly storage: 'f32' | 'f16';

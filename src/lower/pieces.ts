@@ -9,7 +9,7 @@ import { opDef } from '../ops.ts';
 import { DISPATCH, MOVE } from './cost.ts';
 import { draftNode, type Box } from './draft.ts';
 import type { Finisher } from './finish.ts';
-import { between, isBound, type Flow } from './flow.ts';
+import { between, endsIn, isBound, type Flow } from './flow.ts';
 
 /** One stored node. */
 export interface Step {
@@ -111,9 +111,7 @@ class Cut {
   #absorbs(arg: NodeId, box: Box): boolean {
     const node = this.#graph.nodes[arg];
     if (!this.stored(arg) || isBound(node) || this.flow.outputs.has(arg) || node.op === 'argsort') return false;
-    let at = arg;
-    while (at < this.root) at = this.flow.postDominator[at];
-    if (at !== this.root || [...between(this.flow, arg, this.root)].some((id) => id !== this.root && this.stored(id))) return false;
+    if (!endsIn(this.flow, arg, this.root) || [...between(this.flow, arg, this.root)].some((id) => id !== this.root && this.stored(id))) return false;
     const draft = (root: NodeId, part?: Box) => this.finisher.finish(draftNode(this.#graph, (id) => id !== arg && this.stored(id), root, part)).kernel;
     const kernel = draft(this.root, box);
     return kernel.params.length <= this.maxBuffers && classify(kernel) === classify(draft(arg));

@@ -169,6 +169,27 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
   },
   attention: (s) => [s.attention(s.input('x', [2, 5, 12]), 3)],
   biasedAttention: (s) => [s.attention(s.input('x', [2, 5, 12]), 3, s.param([3, 5, 5]))],
+  multiQuery: (s) => {
+    const [q, k, v] = [s.input('q', [2, 3, 5, 4]), s.input('k', [2, 7, 4]), s.input('v', [2, 7, 6])];
+    return [s.einsum('b h i j, b j d -> b i h d', s.softmax(s.einsum('b h i e, b j e -> b h i j', q, k)), v)];
+  },
+  crossAttention: (s) => {
+    const [x, y] = [s.input('x', [2, 5, 12]), s.input('y', [2, 7, 8])];
+    const [q, k, v] = [s.linear(x, 6), s.linear(y, 6), s.linear(y, 4)];
+    return [s.linear(s.einsum('b i j, b j d -> b i d', s.softmax(s.by('mul', s.einsum('b i e, b j e -> b i j', q, k), 0.4)), v), 12)];
+  },
+  causalAttention: (s) => {
+    const [q, k, v] = [s.input('q', [6, 4]), s.input('k', [6, 4]), s.input('v', [6, 3])];
+    const i = s.op('broadcast', [s.reshape(s.op('iota', [], { n: 6 }), [6, 1])], { shape: [6, 6] });
+    const j = s.op('broadcast', [s.op('iota', [], { n: 6 })], { shape: [6, 6] });
+    const masked = s.op('where', [s.op('lessEqual', [j, i], {}), s.einsum('i e, j e -> i j', q, k), s.number(-1e9, [6, 6])], {});
+    return [s.einsum('i j, j d -> i d', s.softmax(masked), v)];
+  },
+  talkingHeads: (s) => {
+    const [q, k, v] = [s.input('q', [3, 5, 4]), s.input('k', [3, 5, 4]), s.input('v', [3, 5, 4])];
+    const mixed = s.einsum('g h, h i j -> g i j', s.param([3, 3]), s.softmax(s.einsum('h i e, h j e -> h i j', q, k)));
+    return [s.einsum('h i j, h j d -> h i d', mixed, v)];
+  },
   windowAttention: (s) => {
     const x = s.input('x', [2, 6, 6, 8]);
     return [s.binary('add', x, s.unwindows(s.attention(s.windows(x, 3), 2), 3, [2, 6, 6, 8]))];

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Graph } from '../../src/graph.ts';
+import type { Program } from '../../src/kernel.ts';
+import { classify } from '../../src/kernel-forms.ts';
 import { lower } from '../../src/lower/lower.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import { evaluateGraph } from '../../src/reference/graph.ts';
@@ -12,8 +14,8 @@ import { randomBindings, randomGraph } from '../helpers/random-graph.ts';
 type Bindings = Parameters<typeof evaluateGraph>[1];
 
 /** Lowers and compares with the graph's meaning in double precision. */
-function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings): void {
-  const program = lower(graph, { fuse, target: WEB, storage: 'f32' });
+function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false): Program {
+  const program = lower(graph, { fuse, attention, target: WEB, storage: 'f32' });
   expect(verifyProgram(program, WEB.limits.maxStorageBuffersPerShaderStage)).toEqual([]);
   const want = evaluateGraph(graph, { inputs, params }, { precision: 'f64' });
   const got = evaluateProgram(program, { inputs, weights: params }, { precision: 'f64' });
@@ -21,6 +23,7 @@ function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings): void 
     expect(got[name].shape).toEqual(shape);
     expect(relativeError(data, got[name].data), `${name} of ${graph.name}`).toBeLessThanOrEqual(1e-12);
   }
+  return program;
 }
 
 /** The largest difference by the largest finite value; values that are not finite must be the same. */
@@ -42,11 +45,21 @@ function patternBindings(graph: Graph): Bindings {
   return { inputs, params: (name, shape): Tensor => valuesOf(name, shape, dtypes.get(name)) };
 }
 
+test.each(['attention', 'biasedAttention', 'windowAttention', 'multiQuery', 'crossAttention', 'causalAttention'])('one kernel for %s', (name) => {
+  const { calls } = check(pattern(name), true, patternBindings(pattern(name)), true);
+  expect(calls.filter((c) => classify(c.kernel) === 'attention').length).toBe(1);
+});
+
+test('mixing heads after the softmax is no attention kernel', () => {
+  const { calls } = check(pattern('talkingHeads'), true, patternBindings(pattern('talkingHeads')), true);
+  expect(calls.filter((c) => classify(c.kernel) === 'attention').length).toBe(0);
+});
+
 describe.each([
   ['an operation a kernel', false],
   ['fused', true],
 ])('lowering keeps the meaning: %s', (_, fuse) => {
-  test.each(Object.keys(PATTERNS))('%s', (name) => check(pattern(name), fuse, patternBindings(pattern(name))));
+  test.each(Object.keys(PATTERNS))('%s', (name) => void check(pattern(name), fuse, patternBindings(pattern(name))));
 
   // Jumps may flip where sums are taken in another order; they are compared one operation a kernel.
   test.each(Array.from({ length: 60 }, (_, i) => i))('random graph %d', (seed) => {
