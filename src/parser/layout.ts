@@ -8,8 +8,6 @@ export interface TokenInfo {
   readonly index: number;
   /** Brackets open at this token; a closing bracket has its opening one's depth. */
   readonly depth: number;
-  /** The innermost bracket open before this token. */
-  readonly opener?: IToken;
   readonly startsLine: boolean;
   /** Columns of white space before the first token of this token's line. */
   readonly indent: number;
@@ -42,8 +40,11 @@ const CLOSES = new Map<TokenType, TokenType>([
 ]);
 const OPENS = new Set(CLOSES.values());
 
-/** Fills every token's payload. Brackets that do not match are forgiven here; the parser reports them. */
-export function layOut(text: string, tokens: readonly IToken[]): Misaligned[] {
+/**
+ * Fills every token's payload. Brackets that do not match are forgiven here; the parser reports them. For a text that is
+ * known to have errors, `trustLines` ends open parentheses and square brackets where a line looks like the next statement.
+ */
+export function layOut(text: string, tokens: readonly IToken[], trustLines = false): Misaligned[] {
   const misaligned: Misaligned[] = [];
   const stack: Frame[] = [{ subscript: false }];
   /** Open `(` and `[` since each open `{`, so that a stray closing bracket is seen without a search. */
@@ -74,6 +75,9 @@ export function layOut(text: string, tokens: readonly IToken[]): Misaligned[] {
 
     const type = token.tokenType;
     const opener = stack[stack.length - 1].opener;
+    if (trustLines && startsLine && opener && indent <= infoOf(opener).indent && opensStatement(token, tokens[index + 1])) {
+      while (stack.length > 1 && stack[stack.length - 1].opener!.tokenType !== t.LCurly) pop();
+    }
     const opening = CLOSES.get(type);
     if (opening === t.LCurly ? counts.length > 1 : opening && (counts[counts.length - 1].get(opening) ?? 0) > 0) {
       let { opener: open } = pop();
@@ -81,7 +85,7 @@ export function layOut(text: string, tokens: readonly IToken[]): Misaligned[] {
       if (opening === t.LCurly && startsLine && indent !== infoOf(open!).indent) misaligned.push({ open: open!, close: token });
     }
     const frame = stack[stack.length - 1];
-    const info: TokenInfo = { index, depth: stack.length - 1, opener, startsLine, indent, isLabel: false };
+    const info: TokenInfo = { index, depth: stack.length - 1, startsLine, indent, isLabel: false };
     token.payload = info;
 
     if (type === t.Colon) {
@@ -103,6 +107,14 @@ export function layOut(text: string, tokens: readonly IToken[]): Misaligned[] {
     previous = token;
   }
   return misaligned;
+}
+
+const STATEMENT_STARTS = new Set<TokenType>([t.Param, t.Input, t.Output, t.For, t.If, t.Return, t.AssertWord, t.Weights]);
+
+/** Whether a line that begins so looks like a statement, whatever came before it. */
+export function opensStatement(token: IToken, next: IToken | undefined): boolean {
+  if (STATEMENT_STARTS.has(token.tokenType)) return true;
+  return tokenMatcher(token, t.Identifier) && (next?.tokenType === t.Equals || next?.tokenType === t.Comma);
 }
 
 /** Whether a `[` after this token takes a subscript rather than begins a list. */

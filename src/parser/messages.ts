@@ -23,6 +23,7 @@ export function keywordAsName(name: Name): Diagnostic {
 }
 
 const BRACKETS: Readonly<Record<string, string>> = { RParen: ')', RSquare: ']', RCurly: '}' };
+const CLOSERS = Object.values(BRACKETS);
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 class Describer {
@@ -98,7 +99,7 @@ class Describer {
 
   private stray(): Diagnostic {
     const { token } = this;
-    if (Object.values(BRACKETS).includes(token.image)) {
+    if (CLOSERS.includes(token.image)) {
       return this.error('E0107', `there is no open bracket for this \`${token.image}\``, { help: 'delete it, or open its bracket before' });
     }
     const inBody = infoOf(token).depth > 0;
@@ -192,11 +193,18 @@ class Describer {
     return this.error('E0105', `expected \`,\` or \`${close}\`, found ${this.found}`, { labels, ...this.hint() });
   }
 
-  /** The bracket that `close` would close: the innermost open one, if it is of that kind. */
+  /** The bracket that `close` would close: the innermost one open since the statement began, if it is of that kind. */
   private opener(close: string): IToken | undefined {
-    const { opener } = infoOf(this.atEnd ? this.problem.previous! : this.token) ?? {};
-    const candidates = this.atEnd && this.problem.previous && this.problem.previous.image in CLOSING ? [this.problem.previous, opener] : [opener];
-    return candidates.find((o) => o && CLOSING[o.image] === close);
+    const { tokens } = this.lexed;
+    const { previous, start } = this.problem;
+    if (!previous || tokenMatcher(previous, EOF)) return undefined;
+    const from = start ? infoOf(start).index : 0;
+    let closed = 0;
+    for (let i = infoOf(previous).index; i >= from; i--) {
+      if (tokens[i].image in CLOSING && closed-- === 0) return CLOSING[tokens[i].image] === close ? tokens[i] : undefined;
+      if (CLOSERS.includes(tokens[i].image)) closed++;
+    }
+    return undefined;
   }
 
   private noExpression(): Diagnostic {

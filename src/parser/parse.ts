@@ -5,11 +5,14 @@ import type { Diagnostic, Result } from '../diagnostics.ts';
 import { positionOf } from '../source.ts';
 import type { Source, Span } from '../source.ts';
 import { Builder } from './build.ts';
+import type { Failed } from './build.ts';
 import type * as cst from './cst.ts';
 import { VitParser } from './grammar.ts';
+import { layOut } from './layout.ts';
 import { Docs, lex, spanOf } from './lex.ts';
 import type { Lexed } from './lex.ts';
 import { describe } from './messages.ts';
+import type { Problem } from './recovering-parser.ts';
 
 /** Longer texts are refused, in UTF-16 units. */
 export const MAX_LENGTH = 4 * 1024 * 1024;
@@ -37,21 +40,22 @@ export function parseTree(source: Source): { result: Result<File>; lexed?: Lexed
   const diagnostics = [...lexed.diagnostics];
   const report = (d: Diagnostic): void => void diagnostics.push(d);
 
-  const tree = read(lexed);
-  if (!tree) {
+  const reading = readBest(lexed);
+  if (!reading) {
     const place = { ...whole, end: 0 };
     return { result: { value: { kind: 'file', span: whole, items: [] }, diagnostics: [error('E0108', 'the stack is too small to read this file', place)] } };
   }
+  const { tree, problems, failed } = reading;
   // What follows an unknown character on its line is not worth telling.
   const spoilt = new Set(lexed.diagnostics.filter((d) => d.code === 'E0101').map((d) => lineOf(d.primary!)));
-  for (const problem of parser.problems) {
+  for (const problem of problems) {
     const diagnostic = describe(lexed, problem);
     if (!spoilt.has(lineOf(diagnostic.primary!))) report(diagnostic);
   }
   const docs = new Docs(lexed);
-  const value = new Builder(source, report, docs, parser.failed).file(tree);
+  const value = new Builder(source, report, docs, failed).file(tree);
   // A declaration that could not be read takes no documentation; that is no finding of its own.
-  if (parser.problems.length === 0) {
+  if (problems.length === 0) {
     for (const comment of docs.unused()) {
       report(warning('W0101', 'this documentation belongs to nothing', spanOf(source, comment), {
         help: comment.image.startsWith('//!')
@@ -67,10 +71,26 @@ function lineOf(span: Span): number {
   return positionOf(span.source, span.start).line;
 }
 
+interface Reading {
+  readonly tree: cst.FileCst;
+  readonly problems: readonly Problem[];
+  readonly failed: Failed;
+}
+
+/** A text with errors is read once more with unclosed brackets ended by the looks of lines, for fewer errors that only follow. */
+function readBest(lexed: Lexed): Reading | undefined {
+  const first = read(lexed);
+  if (!first || first.problems.length === 0) return first;
+  layOut(lexed.source.text, lexed.tokens, true);
+  const second = read(lexed);
+  return second?.problems.length ? second : first;
+}
+
 /** Undefined where the caller left less stack than the deepest nesting needs. */
-function read(lexed: Lexed): cst.FileCst | undefined {
+function read(lexed: Lexed): Reading | undefined {
   try {
-    return parser.parse(lexed.tokens) as cst.FileCst;
+    const tree = parser.parse(lexed.tokens) as cst.FileCst;
+    return { tree, problems: parser.problems, failed: parser.failed };
   } catch (e) {
     if (!(e instanceof RangeError)) throw e;
     // Its own stacks were left as they stood.

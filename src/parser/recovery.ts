@@ -1,26 +1,18 @@
 /** Where reading goes on after a statement or declaration that could not be read. */
 import { EOF, tokenMatcher } from 'chevrotain';
 import type { IToken, TokenType } from 'chevrotain';
-import { infoOf } from './layout.ts';
+import { infoOf, opensStatement } from './layout.ts';
 import * as t from './tokens.ts';
 
 /** Whether to go on at `token`, having begun at `start`; `next` follows `token`. */
 export type Resume = (token: IToken, start: IToken, next: IToken) => boolean;
 
 const ITEM_STARTS = new Set<TokenType>([t.Import, t.Let, t.Fn, t.BlockWord, t.ModelWord, t.PresetWord]);
-const STATEMENT_STARTS = new Set<TokenType>([t.Param, t.Input, t.Output, t.For, t.If, t.Return, t.AssertWord, t.Weights]);
 
 /** A line that opens like a declaration: its keyword, then a name or an import's brace. */
 function opensItem(token: IToken, next: IToken): boolean {
   if (!ITEM_STARTS.has(token.tokenType) || !infoOf(token).startsLine) return false;
   return tokenMatcher(next, t.Identifier) || (token.tokenType === t.Import && next.tokenType === t.LCurly);
-}
-
-/** A line that opens like a statement whatever came before it. */
-function opensStatement(token: IToken, next: IToken): boolean {
-  if (!infoOf(token).startsLine) return false;
-  if (STATEMENT_STARTS.has(token.tokenType)) return true;
-  return tokenMatcher(token, t.Identifier) && (next.tokenType === t.Equals || next.tokenType === t.Comma);
 }
 
 /** The next declaration: at the outermost level, or indented no more than the one given up. */
