@@ -1,0 +1,112 @@
+/** The command line as a user meets it: output, errors, exit codes. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const CLI = resolve('dist/cli.js');
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vitc-cli-'));
+  writeFileSync(
+    join(folder, 'tiny.vit'),
+    `/// A linear classifier of pictures.
+model Tiny(size = 4, classes = 3) {
+  input image: [B, 3, size, size] @image(mean = 0.5, std = 0.5)
+  param weight: [classes, 3 * size * size]
+  output logits = einsum("b i, c i -> b c", reshape(image, [B, 3 * size * size]), weight) @labels(["red", "green", "blue"])
+}
+`,
+  );
+  writeFileSync(join(folder, 'wrong.vit'), 'model Wrong() {\n  input x: [B, 4]\n  output y = x + undefned\n}\n');
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function vitc(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { cwd: folder, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+describe('vitc', () => {
+  it('tells how it is used', () => {
+    const help = vitc('--help');
+    expect(help.status).toBe(0);
+    for (const command of ['check', 'fmt', 'compile', 'run', 'verify', 'bench', 'emit', 'zoo', 'weights', 'explain']) expect(help.stdout).toContain(command);
+  });
+
+  it('ends with 2 where it is used wrongly', () => {
+    expect(vitc('chekc', 'tiny.vit').status).toBe(2);
+    expect(vitc('compile', 'tiny.vit').status).toBe(2);
+    expect(vitc('run', 'tiny.vit', '--top', 'many').stderr).toContain('a positive integer is wanted');
+    expect(vitc('check', 'vit_tiny_patch16_22').stderr).toContain('did you mean vit_tiny_patch16_224?');
+  });
+
+  it('checks files', () => {
+    const good = vitc('check', 'tiny.vit');
+    expect([good.status, good.stderr]).toEqual([0, '']);
+    expect(good.stdout).toMatch(/^ok {2}Tiny {2}144 parameters, \d+ operations\n$/);
+    const bad = vitc('check', 'wrong.vit');
+    expect([bad.status, bad.stdout]).toEqual([1, '']);
+    expect(bad.stderr).toContain('wrong.vit:3:18');
+    const json = JSON.parse(vitc('check', '--json', 'wrong.vit').stdout);
+    expect(json.ok).toBe(false);
+    expect(json.diagnostics[0].at.start).toEqual({ line: 3, column: 18 });
+    expect(vitc('check', 'nowhere.vit').stderr).toContain('nowhere.vit');
+  });
+
+  it('explains codes', () => {
+    expect(vitc('explain', 'e0802').stdout).toContain('weights do not fit the model');
+    expect(vitc('explain', 'E9999')).toMatchObject({ status: 2 });
+  });
+
+  it('formats in place, and only what needs it', () => {
+    writeFileSync(join(folder, 'messy.vit'), 'let   a=1 // one\n');
+    expect(vitc('fmt', '--check', 'messy.vit')).toMatchObject({ status: 1, stdout: 'messy.vit is not formatted\n' });
+    expect(vitc('fmt', 'messy.vit')).toMatchObject({ status: 0, stdout: 'formatted messy.vit\n' });
+    expect(vitc('fmt', '--check', 'messy.vit')).toMatchObject({ status: 0, stdout: '' });
+    expect(readFileSync(join(folder, 'messy.vit'), 'utf8')).toBe('let a = 1  // one\n');
+  });
+
+  it('emits every level', () => {
+    for (const stage of ['ast', 'graph', 'optimized', 'weights', 'kernels', 'plan', 'wgsl']) {
+      const { status, stdout } = vitc('emit', 'tiny.vit', '--stage', stage);
+      expect([stage, status]).toEqual([stage, 0]);
+      expect(stdout.length).toBeGreaterThan(100);
+    }
+  });
+
+  it('writes a package whole, and leaves what is not its own alone', () => {
+    expect(vitc('compile', 'tiny.vit', '-o', 'out/tiny', '--seed', '1').status).toBe(0);
+    expect(readdirSync(join(folder, 'out'))).toEqual(['tiny']);
+    const before = readFileSync(join(folder, 'out/tiny/plan.js'), 'utf8');
+    expect(vitc('compile', 'wrong.vit', '-o', 'out/tiny').status).toBe(1);
+    expect(readFileSync(join(folder, 'out/tiny/plan.js'), 'utf8')).toBe(before);
+    expect(vitc('compile', 'tiny.vit', '-o', 'out/tiny', '--seed', '2').status).toBe(0);
+    mkdirSync(join(folder, 'mine'));
+    writeFileSync(join(folder, 'mine/thesis.txt'), 'years of work');
+    expect(vitc('compile', 'tiny.vit', '-o', 'mine').stderr).toContain('no package that vitc wrote');
+    expect(existsSync(join(folder, 'mine/thesis.txt'))).toBe(true);
+  });
+
+  it('runs on the evaluator, names what cannot be read, and says which weights are missing', () => {
+    mkdirSync(join(folder, 'pictures'));
+    writeFileSync(join(folder, 'pictures/broken.png'), 'no picture');
+    // The smallest PNG: one black pixel.
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC', 'base64');
+    writeFileSync(join(folder, 'pictures/black.png'), png);
+    const run = vitc('run', 'tiny.vit', '--image', 'pictures', '--seed', '1', '--device', 'cpu', '--output', 'logits.safetensors');
+    expect(run.status).toBe(1);
+    expect(run.stdout).toMatch(/^black\.png {2}(red|green|blue) {2}\d+\.\d%\n$/);
+    expect(run.stderr).toContain('broken.png cannot be decoded');
+    const listed = JSON.parse(vitc('weights', 'list', 'logits.safetensors', '--json').stdout);
+    expect(listed).toEqual([{ name: 'logits', dtype: 'F32', shape: [1, 3] }]);
+    const unfit = vitc('run', 'tiny.vit', '--image', 'pictures/black.png', '--weights', 'logits.safetensors', '--device', 'cpu');
+    expect(unfit.status).toBe(1);
+    expect(unfit.stderr).toContain('missing: weight [3, 48]');
+    expect(unfit.stderr).toContain('unexpected: logits [1, 3]');
+    expect(vitc('run', 'tiny.vit', '--image', 'pictures/black.png', '--device', 'cpu').stderr).toContain('--seed 1');
+  });
+});
