@@ -35,7 +35,7 @@ describe.skipIf(!gpu || typeof browser === 'string')(`${PRESET} of one layer in 
     // Browser and Node have the same software adapter; another is the machine's, and the browser may not see it.
     const target = gpu!.kind === 'software' ? gpu!.target : WEB;
     const compilation = compileGraph(graph, { target, dtype: 'f32' }).value!;
-    const { read } = requiredWeights(model, graph, { seed: 1 });
+    const { read } = await requiredWeights(model, graph, { seed: 1 });
     files = packageFiles(compilation, packWeights(compilation, read));
     folder = writePackage(files);
     server = await serve({ model: folder, pictures: dirname(PICTURE) });
