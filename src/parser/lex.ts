@@ -129,9 +129,10 @@ export class Docs {
     const { tokens, comments } = this.lexed;
     const index = lastBefore(tokens, offset);
     const from = index < 0 ? -1 : tokens[index].startOffset;
-    const lines: IToken[] = [];
-    for (let i = lastBefore(comments, offset); i >= 0 && comments[i].startOffset > from && isDoc(comments[i]); i--) lines.unshift(comments[i]);
-    return this.take(lines.filter((line) => this.standsAlone(line)));
+    const last = lastBefore(comments, offset);
+    let first = last + 1;
+    while (first > 0 && comments[first - 1].startOffset > from && isDoc(comments[first - 1])) first--;
+    return this.take(comments.slice(first, last + 1).filter((line) => this.standsAlone(line)));
   }
 
   /** The documentation lines that no declaration took, one for each run of lines. */

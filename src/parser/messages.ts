@@ -13,6 +13,9 @@ import type { Lexed } from './lex.ts';
 import { MAX_NESTING } from './recovering-parser.ts';
 import type { Problem } from './recovering-parser.ts';
 import * as t from './tokens.ts';
+import {
+  ENTRIES, EXPECTATIONS, FOREIGN_ITEMS, FOREIGN_STATEMENTS, HINTS, NAMES, RULES, STATEMENT_FORMS,
+} from './words.ts';
 
 export function describe(lexed: Lexed, problem: Problem): Diagnostic {
   return new Describer(lexed, problem).describe();
@@ -43,7 +46,9 @@ class Describer {
   describe(): Diagnostic {
     switch (this.problem.kind) {
       case 'tooDeep':
-        return this.error('E0108', `brackets, bodies and expressions nest more than ${MAX_NESTING} deep`, { help: 'name the inner parts by assignments' });
+        return this.error('E0108', `brackets, bodies and expressions nest more than ${MAX_NESTING} deep`, {
+          help: 'name the inner parts by assignments',
+        });
       case 'unclosed':
         return this.unclosed(this.token);
       case 'stray':
@@ -94,25 +99,38 @@ class Describer {
           { span: spanOf(this.source, inner.close), message: 'since this one, indented otherwise, closes it' },
         ]
       : [];
-    return this.error('E0106', `this \`${open.image}\` is never closed`, { labels, help: `write the \`${close}\` where it ends` }, spanOf(this.source, open));
+    return this.error('E0106', `this \`${open.image}\` is never closed`, {
+      labels,
+      help: `write the \`${close}\` where it ends`,
+    }, spanOf(this.source, open));
   }
 
   private stray(): Diagnostic {
     const { token } = this;
     if (CLOSERS.includes(token.image)) {
-      return this.error('E0107', `there is no open bracket for this \`${token.image}\``, { help: 'delete it, or open its bracket before' });
+      return this.error('E0107', `there is no open bracket for this \`${token.image}\``, {
+        help: 'delete it, or open its bracket before',
+      });
     }
     const inBody = infoOf(token).depth > 0;
     if (t.ITEM_KEYWORDS.some((word) => word === token.image)) return this.misplacedItem();
     if (!inBody && t.STATEMENT_KEYWORDS.some((word) => word === token.image)) {
       const home = ['input', 'output', 'weights'].includes(token.image) ? 'a model' : 'a model, block or function';
-      return this.error('E0113', `\`${token.image}\` stands in the body of ${home}`, { help: 'put it between the braces of one' });
+      return this.error('E0113', `\`${token.image}\` stands in the body of ${home}`, {
+        help: 'put it between the braces of one',
+      });
     }
     const { previous } = this.problem;
     if (token.image === ':' && previous && tokenMatcher(previous, t.AnyName)) {
-      return this.error('E0115', 'a call has one label', { help: 'put the inner call in parentheses: `outer: (inner: Block()(x))`' });
+      return this.error('E0115', 'a call has one label', {
+        help: 'put the inner call in parentheses: `outer: (inner: Block()(x))`',
+      });
     }
-    if (token.tokenType === t.Else) return this.error('E0105', 'this `else` has no `if` before it', { help: '`else` follows the closing brace of an `if`' });
+    if (token.tokenType === t.Else) {
+      return this.error('E0105', 'this `else` has no `if` before it', {
+        help: '`else` follows the closing brace of an `if`',
+      });
+    }
     if (inBody) return this.error('E0105', `a statement does not begin with ${this.found}`, { help: STATEMENT_FORMS });
     return this.strayAtTop();
   }
@@ -121,17 +139,35 @@ class Describer {
     const { token } = this;
     if (tokenMatcher(token, t.Identifier)) {
       const word = suggest(token.image, t.ITEM_KEYWORDS) ?? FOREIGN_ITEMS[token.image];
-      if (word) return this.error('E0110', `no declaration begins with \`${token.image}\``, { help: `did you mean \`${word}\`?` });
-      return this.error('E0113', `\`${token.image}\` stands outside of every declaration`, { help: `at the top of a file a name is given its value by \`let ${token.image} = ...\`` });
+      if (word) {
+        return this.error('E0110', `no declaration begins with \`${token.image}\``, {
+          help: `did you mean \`${word}\`?`,
+        });
+      }
+      return this.error('E0113', `\`${token.image}\` stands outside of every declaration`, {
+        help: `at the top of a file a name is given its value by \`let ${token.image} = ...\``,
+      });
     }
-    return this.error('E0105', `a declaration does not begin with ${this.found}`, { help: `a file holds ${listOf(t.ITEM_KEYWORDS)} declarations` });
+    return this.error('E0105', `a declaration does not begin with ${this.found}`, {
+      help: `a file holds ${listOf(t.ITEM_KEYWORDS)} declarations`,
+    });
   }
 
   private misplacedItem(): Diagnostic {
     const word = this.token.image;
-    if (word === 'let') return this.error('E0113', '`let` stands at the top of a file only', { help: 'in a body a name is given its value without it: `x = ...`' });
-    if (word === 'fn') return this.error('E0113', '`fn` declares a function at the top of a file only', { help: 'in a body write `name = fn (x) => ...`' });
-    return this.error('E0113', `\`${word}\` stands at the top of a file only`, { help: 'move it out of this body; if the body should end before it, close its brace' });
+    if (word === 'let') {
+      return this.error('E0113', '`let` stands at the top of a file only', {
+        help: 'in a body a name is given its value without it: `x = ...`',
+      });
+    }
+    if (word === 'fn') {
+      return this.error('E0113', '`fn` declares a function at the top of a file only', {
+        help: 'in a body write `name = fn (x) => ...`',
+      });
+    }
+    return this.error('E0113', `\`${word}\` stands at the top of a file only`, {
+      help: 'move it out of this body; if the body should end before it, close its brace',
+    });
   }
 
   private mismatch(): Diagnostic {
@@ -159,11 +195,15 @@ class Describer {
     const word = first.image;
     const place = spanOf(this.source, first);
     if (this.token.image === ':' || infoOf(first).isLabel) {
-      return this.error('E0119', `\`${word}\` labels a call whose result goes nowhere`, { help: `give the result a name: \`x = ${word}: ...\`; a weight is declared by \`param ${word}: [...]\`` }, place);
+      return this.error('E0119', `\`${word}\` labels a call whose result goes nowhere`, {
+        help: `give the result a name: \`x = ${word}: ...\`; a weight is declared by \`param ${word}: [...]\``,
+      }, place);
     }
     if (['(', '.', '['].includes(this.token.image)) {
       const parts = this.token.image === '[' ? '; parts of a value are not assigned to' : '';
-      return this.error('E0119', 'the value of this expression goes nowhere', { help: `give it a name by \`x = ...\`, or \`return\` it${parts}` }, place);
+      return this.error('E0119', 'the value of this expression goes nowhere', {
+        help: `give it a name by \`x = ...\`, or \`return\` it${parts}`,
+      }, place);
     }
     if (tokenMatcher(this.token, t.BinaryOperator) && !infoOf(this.token).startsLine) {
       const help = this.token.image === '==' ? '`==` compares; a name is given its value by `=`' : 'give the expression a name by `x = ...`, or `return` it';
@@ -171,9 +211,15 @@ class Describer {
     }
     const keyword = suggest(word, t.STATEMENT_KEYWORDS) ?? FOREIGN_STATEMENTS[word];
     const alone = this.atEnd || infoOf(this.token).startsLine || this.token.image === '}';
-    if (keyword && !alone) return this.error('E0110', `no statement begins with \`${word}\``, { help: `did you mean \`${keyword}\`?` }, place);
+    if (keyword && !alone) {
+      return this.error('E0110', `no statement begins with \`${word}\``, {
+        help: `did you mean \`${keyword}\`?`,
+      }, place);
+    }
     if (alone && this.problem.previous === first) {
-      return this.error('E0119', `\`${word}\` stands alone`, { help: `give it a value by \`${word} = ...\`, or \`return\` it` }, place);
+      return this.error('E0119', `\`${word}\` stands alone`, {
+        help: `give it a value by \`${word} = ...\`, or \`return\` it`,
+      }, place);
     }
     return undefined;
   }
@@ -188,7 +234,10 @@ class Describer {
       return this.error('E0116', `expected ${what}, found ${this.found}`, { labels });
     }
     if (open && previous && infoOf(this.token)?.startsLine) {
-      return this.error('E0106', `expected \`${close}\` or \`,\` before the line ends`, { labels, help: `close the \`${open.image}\`, or go on with a comma` }, this.after(previous));
+      return this.error('E0106', `expected \`${close}\` or \`,\` before the line ends`, {
+        labels,
+        help: `close the \`${open.image}\`, or go on with a comma`,
+      }, this.after(previous));
     }
     return this.error('E0105', `expected \`,\` or \`${close}\`, found ${this.found}`, { labels, ...this.hint() });
   }
@@ -211,7 +260,9 @@ class Describer {
     const { previous } = this.problem;
     const { token } = this;
     if (token.tokenType === t.If || token.tokenType === t.Fn) {
-      return this.error('E0115', `\`${token.image}\` stands in parentheses inside a larger expression`, { help: token.tokenType === t.If ? 'write `(if c then a else b)`' : 'write `(fn (x) => e)`' });
+      return this.error('E0115', `\`${token.image}\` stands in parentheses inside a larger expression`, {
+        help: token.tokenType === t.If ? 'write `(if c then a else b)`' : 'write `(fn (x) => e)`',
+      });
     }
     if (tokenMatcher(token, t.AnyName) && !this.atEnd && !infoOf(token).startsLine) {
       return this.error('E0116', `expected an expression, found the keyword \`${token.image}\``, this.hint());
@@ -252,59 +303,3 @@ function clip(text: string): string {
 function listOf(words: readonly string[]): string {
   return `${words.slice(0, -1).map((w) => `\`${w}\``).join(', ')} and \`${words[words.length - 1]}\``;
 }
-
-/** What the lists of a rule hold. */
-const ENTRIES: Readonly<Record<string, string>> = { args: 'an argument', configParams: 'a parameter', tensorParams: 'a tensor', importItem: 'a name', tensorType: 'a dimension' };
-
-const STATEMENT_FORMS = 'a statement is `x = ...`, or begins with `param`, `input`, `output`, `for`, `if`, `return`, `assert` or `weights`';
-
-const NAMES: Readonly<Record<string, string>> = { AnyName: 'a name', Numeral: 'a number', BinaryOperator: 'an operator', LabelWord: 'a name' };
-
-const RULES: Readonly<Record<string, string>> = {
-  functionItem: '`=` or `{`',
-  configType: 'a type',
-  weightRule: 'a rule',
-  subscriptItem: 'an index or a slice',
-  dim: 'a dimension',
-  labelPart: 'a part of a label',
-  list: '`,`, `for` or `]`',
-};
-
-const EXPECTATIONS: Readonly<Record<string, string>> = {
-  'body.LCurly': '`{` and a body',
-  'blockItem.Identifier': "the block's name",
-  'modelItem.Identifier': "the model's name",
-  'functionItem.Identifier': "the function's name",
-  'tensorParams.LParen': '`(` and the list of tensors',
-  'configParams.LParen': '`(` and the list of parameters',
-  'importItem.StringLiteral': 'the path of a file as a string',
-  'tensorType.LSquare': 'a shape such as `[B, N, D]`',
-  'member.AnyName': 'a name after `.`',
-  'conditional.Then': '`then`',
-};
-
-const HINTS: Readonly<Record<string, string>> = {
-  'tensorParams.LParen': 'a block has two lists: configuration, then tensors, as in `block Scale(by = 1)(x) { ... }`',
-  'conditional.Then': 'a choice between values is `if c then a else b`',
-  'conditional.Else': 'a choice gives both values: `if c then a else b`',
-  configType: 'a default is given by `=`',
-  'importItem.LCurly': 'names stand in braces: `import { Linear } from "std/layers"`',
-  'importItem.From': 'write `import { A, B } from "path"`',
-  'forStatement.In': 'write `for i in 0..n { ... }`',
-  'comprehension.In': 'write `[e for x in list]`',
-  'paramDecl.Colon': 'a weight has a shape: `param w: [O, I]`',
-  'inputDecl.Colon': 'an input has a shape: `input image: [B, 3, size, size]`',
-  'outputDecl.Equals': 'write `output name = value`',
-  'presetItem.Equals': 'write `preset name = Model(argument = value)`',
-  'args.RParen': 'arguments stand between commas',
-  'subscript.RSquare': 'a label inside a subscript needs parentheses, since `:` makes a slice there',
-  weightRule: 'a rule is `"parameter" = "tensor"` or `ignore "tensor"`',
-};
-
-const FOREIGN_ITEMS: Readonly<Record<string, string>> = {
-  def: 'fn', func: 'fn', function: 'fn', class: 'block', module: 'block', layer: 'block', struct: 'block',
-  const: 'let', var: 'let', use: 'import', from: 'import', include: 'import', network: 'model', config: 'preset',
-};
-const FOREIGN_STATEMENTS: Readonly<Record<string, string>> = {
-  elif: 'else if', elseif: 'else if', while: 'for', foreach: 'for', loop: 'for', weight: 'param', parameter: 'param', buffer: 'param', yield: 'return',
-};
