@@ -18,13 +18,21 @@ export interface TensorType {
   readonly dtype: DType;
 }
 
-/** Where a node comes from: the innermost source span, the label path and the chain of blocks it was evaluated in. */
+/** A call that was being evaluated: where it stands, and the call around it. */
+export interface CallSite {
+  readonly span: Span;
+  readonly caller?: CallSite;
+}
+
+/** Where a node comes from: the innermost source span, the label path, the block and the calls it was evaluated in. */
 export interface Origin {
   readonly span?: Span;
   /** The weight path of the enclosing scope, such as `blocks.3.attn`; '' at the top. */
   readonly scope: string;
   /** The innermost block's name, such as `Attention`; the model's at the top. */
   readonly block: string;
+  /** The innermost call around the node; absent in the model's own body. */
+  readonly caller?: CallSite;
 }
 
 export type NodeId = number;

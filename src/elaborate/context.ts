@@ -4,7 +4,7 @@ import type { Code } from '../codes.ts';
 import { DiagnosticError, error } from '../diagnostics.ts';
 import type { Diagnostic, DiagnosticParts, Label } from '../diagnostics.ts';
 import { GraphBuilder } from '../graph-builder.ts';
-import type { GraphInput, GraphOutput, NodeId, Origin, WeightRule } from '../graph.ts';
+import type { CallSite, GraphInput, GraphOutput, NodeId, Origin, WeightRule } from '../graph.ts';
 import type { OpAttrs, OpName } from '../ops/types.ts';
 import type { Span } from '../source.ts';
 import type { ParamScope, Sharing } from './params.ts';
@@ -133,7 +133,9 @@ export class Context {
   }
 
   origin(span: Span): Origin {
-    return { span: this.frame.originSpan ?? span, scope: this.frame.scope.path, block: this.frame.block };
+    const { originSpan, scope, block } = this.frame;
+    const caller = siteOf(this.frame);
+    return { span: originSpan ?? span, scope: scope.path, block, ...(caller && { caller }) };
   }
 
   /** Appends a node; a misfit is reported at `span` under `code`. */
@@ -162,6 +164,21 @@ export class Context {
       help: recursive ? `${last.name} calls itself without an end; a condition that stops it must not depend on tensors` : 'flatten the chain of calls',
     });
   }
+}
+
+const sites = new WeakMap<Frame, CallSite>();
+
+/** The calls around a frame's nodes, one object a frame; calls inside prelude functions are left out. */
+function siteOf(frame: Frame): CallSite | undefined {
+  let outer: Frame | undefined = frame;
+  while (outer?.originSpan) outer = outer.parent;
+  if (!outer?.call) return undefined;
+  let site = sites.get(outer);
+  if (!site) {
+    const caller = outer.parent && siteOf(outer.parent);
+    sites.set(outer, (site = { span: outer.call, ...(caller && { caller }) }));
+  }
+  return site;
 }
 
 const UNKNOWN_NAME: readonly Code[] = ['E0201', 'E0207', 'E0606'];
