@@ -1,12 +1,14 @@
 /** What programs mean: shapes and values of the language's operations, weight paths, configuration. */
 import { describe, expect, test } from 'vitest';
+import { checkFile, listTargets } from '../src/elaborate/elaborate.ts';
 import { paramsOf } from '../src/graph.ts';
 import type { Graph } from '../src/graph.ts';
 import type { Tensor } from '../src/ops/types.ts';
+import { parse } from '../src/parser/parse.ts';
 import { evaluateGraph } from '../src/reference/graph.ts';
 import { render } from '../src/render.ts';
 import { verifyGraph } from '../src/verify.ts';
-import { elaborateText } from './helpers/elaborate.ts';
+import { elaborateText, loadStd } from './helpers/elaborate.ts';
 import type { Options } from './helpers/elaborate.ts';
 
 /** The graph of a text without findings. */
@@ -346,4 +348,21 @@ model M(depth = 10) { input x: [B, 8]; for i in 0..depth { x = blocks[i]: Layer(
   };
   time(500);
   expect(time(4000) / time(500)).toBeLessThan(24);
+});
+
+test('a file of blocks is checked without a model', () => {
+  const { value: file } = parse({ path: 'parts.vit', text: 'block A()(x: [B, D]) { return rleu(x) }\nfn f(a) = a + b\n' });
+  expect(checkFile({ file, load: loadStd }).map((d) => [d.code, d.help])).toEqual([
+    ['E0201', 'did you mean `relu`?'],
+    ['E0201', 'assign it before, or import it'],
+  ]);
+});
+
+test('targets are listed with what they set', () => {
+  const { value: file } = parse({ path: 'm.vit', text: '/// A model.\nmodel M(dim: int, depth = 2 * 3) { input x: [B]; output y = x }\npreset p = M(8) @weights("p.safetensors")\npreset q = p(4, depth = 1)\n' });
+  expect(listTargets(file).map(({ span, ...info }) => (expect(span.source.path).toBe('m.vit'), info))).toEqual([
+    { kind: 'model', name: 'M', doc: 'A model.', config: [{ name: 'dim', type: 'int' }, { name: 'depth', value: '2 * 3' }] },
+    { kind: 'preset', name: 'p', of: 'M', config: [{ name: 'dim', value: '8' }], weights: 'p.safetensors' },
+    { kind: 'preset', name: 'q', of: 'p', config: [{ name: 'dim', value: '4' }, { name: 'depth', value: '1' }] },
+  ]);
 });

@@ -5,6 +5,7 @@ import type { Diagnostic, Result } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
 import { Context, Poisoned } from './context.ts';
 import { Files } from './files.ts';
+import type { FileScope } from './files.ts';
 import { buildModel } from './model.ts';
 import { ParamScope } from './params.ts';
 import { checkNames } from './resolve.ts';
@@ -37,19 +38,34 @@ export interface ElaborateRequest {
  * is an error.
  */
 export function elaborate(request: ElaborateRequest): Result<Graph | undefined> {
-  const { file } = request;
   const early: Diagnostic[] = [];
-  const files = new Files(file, request.load, (d) => early.push(d));
-  files.openPrelude();
-  const entry = files.open(file.span.source.path.replace(/^\.\//, '').replace(/\.vit$/, ''), file);
+  const { entry, scopes } = openFiles(request, (d) => early.push(d));
   const model = chooseTarget(entry, request.target, (d) => early.push(d));
   const context = new Context(new ParamScope(), model?.name ?? '');
   for (const diagnostic of early) context.report(diagnostic);
-  const scopes = files.scopes();
   for (const scope of scopes) checkNames(scope, scopes, (d) => context.report(d));
   if (!model) return { value: undefined, diagnostics: context.diagnostics };
   const graph = guarded(context, model.model, () => buildModel(context, model, request));
   return { value: hasErrors(context.diagnostics) ? undefined : graph, diagnostics: context.diagnostics };
+}
+
+/**
+ * What can be told of a file and its imports without a model: unknown names, imports, statements and attributes out of
+ * place. A file of blocks has no more to check.
+ */
+export function checkFile(request: Pick<ElaborateRequest, 'file' | 'load'>): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  const report = (d: Diagnostic): void => void diagnostics.push(d);
+  const { scopes } = openFiles(request, report);
+  for (const scope of scopes) checkNames(scope, scopes, report);
+  return diagnostics;
+}
+
+function openFiles({ file, load }: Pick<ElaborateRequest, 'file' | 'load'>, report: (d: Diagnostic) => void): { entry: FileScope; scopes: FileScope[] } {
+  const files = new Files(file, load, report);
+  files.openPrelude();
+  const entry = files.open(file.span.source.path.replace(/^\.\//, '').replace(/\.vit$/, ''), file);
+  return { entry, scopes: files.scopes() };
 }
 
 /** Nothing that is wrong with a source may surface as an exception. */
