@@ -1,5 +1,4 @@
 /** Declarations and statements: concrete syntax to the syntax tree. */
-import type { IToken } from 'chevrotain';
 import type { File, Import, Item, Statement, WeightRule } from '../ast.ts';
 import { error } from '../diagnostics.ts';
 import type { Diagnostic } from '../diagnostics.ts';
@@ -118,7 +117,7 @@ export class Builder extends ExpressionBuilder {
       const [condition, message] = c.assertStatement[0].children.expression.map((e) => this.expression(e));
       return { kind: 'assert', span, condition, ...(message && { message }) };
     }
-    return { kind: 'weights', span, rules: (c.weightRules![0].children.weightRule ?? []).map((rule) => this.weightRule(rule)) };
+    return { kind: 'weights', span, rules: (c.weightRules![0].children.weightRule ?? []).flatMap((rule) => this.weightRule(rule) ?? []) };
   }
 
   private declaration(node: cst.ParamDeclCst | cst.InputDeclCst, span: Span) {
@@ -157,10 +156,12 @@ export class Builder extends ExpressionBuilder {
     return otherwise![0];
   }
 
-  private weightRule(node: cst.WeightRuleCst): WeightRule {
-    const { StringLiteral, expression } = node.children;
+  /** Nothing for a rule that could not be read. */
+  private weightRule(node: cst.WeightRuleCst): WeightRule | undefined {
+    const { StringLiteral, expression, Ignore } = node.children;
+    if (!StringLiteral || !(expression ?? Ignore)) return undefined;
     const span = this.span(node);
-    const { value: text, span: at }: { value: string; span: Span } = this.string(StringLiteral![0] as IToken);
+    const { value: text, span: at } = this.string(StringLiteral[0]);
     const pattern = { text, span: at };
     return expression ? { kind: 'map', span, pattern, value: this.expression(expression[0]) } : { kind: 'ignore', span, pattern };
   }

@@ -1,7 +1,7 @@
 /** The statements of a body. */
 import { ExpressionGrammar } from './grammar-expressions.ts';
 import type { Rule } from './recovering-parser.ts';
-import { atBody, atStatementEnd, endsBody } from './recovery.ts';
+import { atBody, atRuleEnd, atStatementEnd, endsBody } from './recovery.ts';
 import * as t from './tokens.ts';
 
 export class StatementGrammar extends ExpressionGrammar {
@@ -121,20 +121,21 @@ export class StatementGrammar extends ExpressionGrammar {
   });
 
   weightRule: Rule = this.RULE('weightRule', () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(t.StringLiteral);
-          this.CONSUME(t.Equals);
-          this.SUBRULE(this.expression);
+    this.recovering(atRuleEnd, () =>
+      this.OR([
+        {
+          ALT: () => {
+            this.CONSUME(t.StringLiteral);
+            this.CONSUME(t.Equals);
+            this.SUBRULE(this.expression);
+          },
         },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(t.Ignore);
-          this.CONSUME2(t.StringLiteral);
+        {
+          ALT: () => {
+            this.CONSUME(t.Ignore);
+            this.CONSUME2(t.StringLiteral);
+          },
         },
-      },
-    ]);
+      ]));
   });
 }

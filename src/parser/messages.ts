@@ -239,7 +239,8 @@ class Describer {
         help: `close the \`${open.image}\`, or go on with a comma`,
       }, this.after(previous));
     }
-    return this.error('E0105', `expected \`,\` or \`${close}\`, found ${this.found}`, { labels, ...this.hint() });
+    const more = this.rule === 'weightRules' ? 'another rule' : '`,`';
+    return this.error('E0105', `expected ${more} or \`${close}\`, found ${this.found}`, { labels, ...this.hint() });
   }
 
   /** The bracket that `close` would close: the innermost one open since the statement began, if it is of that kind. */

@@ -34,6 +34,15 @@ export const atStatementEnd: Resume = (token, start, next) => {
   return info.indent <= from.indent && (opensStatement(token, next) || opensItem(token, next));
 };
 
+/** The next weight rule, or the end of the rules. */
+export const atRuleEnd: Resume = (token, start, next) => {
+  const info = infoOf(token);
+  if (token !== start && info.startsLine && info.depth <= infoOf(start).depth) {
+    if (tokenMatcher(token, t.StringLiteral) || token.tokenType === t.Ignore) return true;
+  }
+  return atStatementEnd(token, start, next);
+};
+
 /** The body of a block, model, `for` or `if` whose head could not be read. */
 export const atBody: Resume = (token, start, next) => {
   const info = infoOf(token);

@@ -35,7 +35,7 @@ export const EXPECTATIONS: Readonly<Record<string, string>> = {
 
 /** What to do, by rule and expected token, or by rule. */
 export const HINTS: Readonly<Record<string, string>> = {
-  'tensorParams.LParen': 'a block has two lists: configuration, then tensors, as in `block Scale(by = 1)(x) { ... }`',
+  'tensorParams.LParen': 'a block has two lists: configuration, then tensors, as in `block Scale(factor = 1)(x) { ... }`',
   'conditional.Then': 'a choice between values is `if c then a else b`',
   'conditional.Else': 'a choice gives both values: `if c then a else b`',
   configType: 'a default is given by `=`',
@@ -49,6 +49,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   'presetItem.Equals': 'write `preset name = Model(argument = value)`',
   'args.RParen': 'arguments stand between commas',
   'subscript.RSquare': 'a label inside a subscript needs parentheses, since `:` makes a slice there',
+  'weightRules.RCurly': 'rules stand side by side, without commas: `"a" = "b"  ignore "c"`',
   weightRule: 'a rule is `"parameter" = "tensor"` or `ignore "tensor"`',
 };
 
