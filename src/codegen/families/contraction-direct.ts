@@ -200,7 +200,12 @@ class RegisterTile {
       const vectors = this.columns.map((g) => g.points.map((p) => emitter.bind('b', values.value(this.at(problem.right, depths, 'n', p.index)))));
       return (t, j) => (width === 1 ? element(vectors[j][0], t) : emitter.bind('b', construct(vector('f32', width), ...vectors[j].map((v) => element(v, t)))));
     }
-    const vectors = depths.map((d) => this.columns.map((g) => emitter.bind('b', values.value(g.points.flatMap((p) => this.at(problem.right, [d], 'n', p.index))))));
+    // Scattered values one by one: a vector load of some would load again what others share.
+    const vectors = depths.map((d) => this.columns.map((g) => {
+      const lanes = g.points.flatMap((p) => this.at(problem.right, [d], 'n', p.index));
+      if (this.loads.right === 'side' || width === 1) return emitter.bind('b', values.value(lanes));
+      return emitter.bind('b', construct(vector('f32', width), ...lanes.map((e) => values.scalar(e))));
+    }));
     return (t, j) => vectors[t][j];
   }
 }

@@ -1,5 +1,5 @@
 /** One operand of a contraction in workgroup memory, and how the workgroup brings it there. */
-import { add as plus, axis, constant, scale, strideOf } from '../../kernel-index.ts';
+import { add as plus, axesOf, axis, constant, isConstant, scale, sub, substitute } from '../../kernel-index.ts';
 import { binary, indexValue, loadsOf, number, select, substituteExpr } from '../../kernel-expr.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import type { Axis, Expr, Index } from '../../kernel.ts';
@@ -151,8 +151,8 @@ export class StagedOperand {
 
   /** Whether single values lie closer along the depth than along the rows. */
   private walksDepth(): boolean {
-    const step = (at: Index, name: string): number => Math.abs(strideOf(at, name) ?? Infinity) || Infinity;
-    return loadsOf(this.operand).every(({ at: [index] }) => step(index, 'k0') <= step(index, this.name));
+    const near = (name: string): number => loadsOf(this.operand).reduce((sum, { at: [index] }) => sum + stepAlong(index, name), 0);
+    return near('k0') < near(this.name);
   }
 
   /** A unit's values in a tile of the depth: zeros past the end of it. */
@@ -188,4 +188,18 @@ export class StagedOperand {
       emitter.push(assign({ kind: 'element', type: F32, of: target, at: lane }, element(named, t)));
     }
   }
+}
+
+/** A step to a place that only data tells. */
+const ANYWHERE = 1 << 20;
+
+/** How far the index moves in the first steps along an axis, others at 0: also where it holds divisions. */
+function stepAlong(index: Index, name: string): number {
+  const at = (t: number): Index => substitute(index, new Map([...axesOf(index)].map((a) => [a, constant(a === name ? t : 0)])));
+  let total = 0;
+  for (let t = 0; t < 8; t++) {
+    const step = sub(at(t + 1), at(t));
+    total += isConstant(step) ? Math.abs(step.offset) : ANYWHERE;
+  }
+  return total;
 }
