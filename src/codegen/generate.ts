@@ -1,6 +1,7 @@
 /** Code of a planned kernel, by the family of its schedule. */
 import type { PlannedKernel } from '../plan.ts';
 import type { Target } from '../targets.ts';
+import { generateAttention } from './families/attention.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import { generateRow } from './families/row.ts';
@@ -17,8 +18,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
     case 'subgroupMatrix': return generateSubgroupMatrix(kernel, spaces, schedule, target);
     case 'row': return generateRow(kernel, spaces, schedule, target);
     case 'window': return generateWindow(kernel, spaces, schedule, target);
-    case 'attention':
-      throw new Error(`bug: no generator for ${schedule.family}`);
+    case 'attention': return generateAttention(kernel, spaces, schedule, target);
     default: return schedule satisfies never;
   }
 }

@@ -3,6 +3,7 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { attentionSchedule } from './attention.ts';
 import { contractionSchedule, subgroupMatrixSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
 import { windowSchedule } from './window.ts';
@@ -13,6 +14,7 @@ export interface ScheduleRule {
 }
 
 export const RULES: readonly ScheduleRule[] = [
+  { name: 'attention', applies: attentionSchedule },
   { name: 'window', applies: windowSchedule },
   { name: 'subgroup matrix', applies: subgroupMatrixSchedule },
   { name: 'contraction', applies: contractionSchedule },

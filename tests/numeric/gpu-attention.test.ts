@@ -1,0 +1,49 @@
+/** Streaming attention on a device, under many schedules and layouts of its operands. */
+import { describe, expect, test } from 'vitest';
+import type { Graph, NodeId } from '../../src/graph.ts';
+import { WEB } from '../../src/targets.ts';
+import { checkOnDevice } from '../helpers/check-plan.ts';
+import { testDevice } from '../helpers/device.ts';
+import { Sketch } from '../helpers/patterns.ts';
+
+const gpu = await testDevice();
+
+function graphOf(build: (s: Sketch) => NodeId): Graph {
+  const s = new Sketch();
+  return s.graph(build(s));
+}
+
+/** softmax(scale * q k^T + bias) v over q, k, v: [b, n, d], or [b, d, n] where `channels` come first. */
+const attention = (n: number, keys: number, depth: number, width: number, { channels = false, mask = false } = {}): Graph => graphOf((s) => {
+  const [b, d] = [2, depth];
+  const q = s.input('q', channels ? [b, d, n] : [b, n, d]);
+  const k = s.input('k', channels ? [b, d, keys] : [b, keys, d]);
+  const v = s.input('v', channels ? [b, width, keys] : [b, keys, width]);
+  let scores = s.einsum(channels ? 'b e i, b e j -> b i j' : 'b i e, b j e -> b i j', q, k);
+  scores = s.binary('mul', scores, s.number(d ** -0.5));
+  if (mask) scores = s.binary('add', scores, s.param([n, keys]));
+  return s.einsum(channels ? 'b i j, b d j -> b d i' : 'b i j, b j d -> b i d', s.softmax(scores), v);
+});
+
+const SCHEDULES = [
+  { rows: 16, columns: 4, threads: 1 },
+  { rows: 16, columns: 4, threads: 4 },
+  { rows: 32, columns: 1, threads: 2 },
+  { rows: 8, columns: 2, threads: 16 },
+] as const;
+
+describe.skipIf(!gpu)('attention', () => {
+  describe.each<[string, Graph]>([
+    ['tokens first', attention(19, 24, 8, 12)],
+    ['few keys', attention(5, 7, 6, 4)],
+    ['channels first, bias', attention(20, 22, 4, 8, { channels: true, mask: true })],
+    ['odd depths', attention(9, 10, 5, 3, { mask: true })],
+    ['heads of one projection', graphOf((s) => s.attention(s.input('x', [2, 9, 16]), 2, s.param([2, 9, 9])))],
+  ])('%s', (_, graph) => {
+    test.each(SCHEDULES)('%j', async (schedule) => {
+      const plan = await checkOnDevice(gpu!.device, graph, { target: WEB, attention: true, schedule: (k) => (k.stages.length >= 5 ? { family: 'attention', ...schedule } : undefined) });
+      expect(plan.kernels.map((k) => k.schedule.family)).toContain('attention');
+    });
+    test('as the rules choose', () => checkOnDevice(gpu!.device, graph, { target: WEB, attention: true }));
+  });
+});
