@@ -38,7 +38,8 @@ export interface MatchOptions {
   readonly open?: boolean;
 }
 
-export function matchArguments(context: Context, callee: Callee, names: readonly string[], given: readonly Given[], call: Span, options: MatchOptions = {}): Matched {
+/** Puts each argument into the slot of its name, or of its position; fails for those that have none. */
+export function matchArguments(context: Context, callee: Callee, names: readonly string[], given: readonly Given[], options: MatchOptions = {}): Matched {
   const slots: (Given | undefined)[] = new Array<Given | undefined>(names.length).fill(undefined);
   const variadic: Given[] = [];
   const rest: Given[] = [];

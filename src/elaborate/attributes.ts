@@ -35,7 +35,7 @@ class AttributeArgs {
 
   constructor(context: Context, attribute: Attribute, names: readonly string[], env: Environment) {
     const args = given(context, attribute.args, env);
-    const { slots } = matchArguments(context, { name: `@${attribute.name.text}`, noun: 'argument' }, names, args, attribute.span);
+    const { slots } = matchArguments(context, { name: `@${attribute.name.text}`, noun: 'argument' }, names, args);
     this.#slots = new Map(names.flatMap((n, i) => (slots[i] ? [[n, slots[i]]] : [])));
     this.#context = context;
     this.#attribute = attribute;

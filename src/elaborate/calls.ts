@@ -54,7 +54,7 @@ export function call(context: Context, callee: Value, args: readonly Given[], ca
 function callBuiltin(context: Context, { builtin }: BuiltinValue, args: readonly Given[], calleeSpan: Span, span: Span): Value {
   const names = builtin.params.map((p) => p.name);
   const variadic = builtin.variadic === undefined ? undefined : names.indexOf(builtin.variadic);
-  const matched = matchArguments(context, { name: builtin.name, noun: 'argument' }, names, args, span, { ...(variadic !== undefined && { variadic }), ...(builtin.open && { open: true }) });
+  const matched = matchArguments(context, { name: builtin.name, noun: 'argument' }, names, args, { ...(variadic !== undefined && { variadic }), ...(builtin.open && { open: true }) });
   return narrowed(span, calleeSpan, () => builtin.run(new BuiltinCall(context, builtin, span, matched)));
 }
 
@@ -86,7 +86,7 @@ function configure(context: Context, block: BlockValue, args: readonly Given[], 
       help: `write \`${name.text}(${names.length ? '...' : ''})(${textOf(tensor.span)})\``,
     });
   }
-  const { slots } = matchArguments(context, callee, names, args, span);
+  const { slots } = matchArguments(context, callee, names, args);
   const env = new Environment(block.home);
   bindConfig(context, callee, config, slots, env, span);
   return { ...block, config: env };
@@ -102,7 +102,7 @@ function apply(context: Context, block: BlockValue, args: readonly Given[], span
   const { declaration } = block;
   const { name, tensors, results } = declaration;
   const callee = { name: name.text, noun: 'tensor', span: name.span };
-  const { slots } = matchArguments(context, callee, tensors.map((t) => t.name.text), args, span);
+  const { slots } = matchArguments(context, callee, tensors.map((t) => t.name.text), args);
   const env = block.config!.copy();
   const given = tensors.map((param, i): Given => {
     const slot = slots[i];
@@ -154,7 +154,7 @@ function checkResults(context: Context, block: BlockValue, results: BlockValue['
 /** A declared function or a lambda. */
 function callFunction(context: Context, fn: FunctionValue, args: readonly Given[], span: Span, scope: ParamScope | undefined): Value {
   const callee = { name: fn.name, noun: 'argument', ...(fn.declaration.kind === 'function' && { span: fn.declaration.name.span }) };
-  const { slots } = matchArguments(context, callee, fn.params.map((p) => p.name.text), args, span);
+  const { slots } = matchArguments(context, callee, fn.params.map((p) => p.name.text), args);
   const lambda = fn.declaration.kind === 'lambda';
   const env = lambda ? new Environment(fn.environment.file, fn.environment) : fn.environment.copy();
   const { frame } = context;

@@ -63,7 +63,7 @@ function collect(context: Context, { model, presets }: ChosenModel): (Given | un
   const result = new Array<Given | undefined>(names.length).fill(undefined);
   for (const { preset, args, home } of [...presets].reverse()) {
     const values = given(context, args, new Environment(home));
-    const { slots } = matchArguments(context, { name: preset.model.text, noun: 'configuration parameter', span: model.name.span }, names, values, preset.span);
+    const { slots } = matchArguments(context, { name: preset.model.text, noun: 'configuration parameter', span: model.name.span }, names, values);
     slots.forEach((slot, i) => slot && (result[i] = slot));
   }
   return result;

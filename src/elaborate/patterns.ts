@@ -69,7 +69,7 @@ interface PatternAxis {
 
 /**
  * Matches tensors with their declared shapes: first all bare names bind, from left to right, then everything else is
- * compared. `binds` says whether a name that is free in `env` may be bound.
+ * compared. Bare names that are free in `env` are bound there. The tensors come back with the pattern's names for their axes.
  */
 export function matchShapes(context: Context, subjects: readonly Subject[], env: Environment, code: 'E0401' | 'E0412'): TensorValue[] {
   const axes = subjects.map((s) => align(context, s, code));
@@ -149,7 +149,7 @@ interface NamedBinding extends Binding {
 }
 
 /** The identifiers of an expression's text, to show where each got its value. */
-export function namesIn(text: string): string[] {
+function namesIn(text: string): string[] {
   return [...new Set(text.match(/[A-Za-z_]\w*/g) ?? [])];
 }
 
