@@ -109,15 +109,18 @@ function placeOf(param: KernelParam): (i: number) => number {
   };
 }
 
+/** Timed passes of a schedule; the first warms up. */
+const PASSES = 6;
+
 class Bench {
   private readonly queries: GPUQuerySet;
   private readonly resolved: GPUBuffer;
   private readonly readable: GPUBuffer;
 
   constructor(private readonly device: GPUDevice, private readonly target: Target, private readonly seconds: number) {
-    this.queries = device.createQuerySet({ type: 'timestamp', count: 2 });
-    this.resolved = device.createBuffer({ size: 16, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
-    this.readable = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    this.queries = device.createQuerySet({ type: 'timestamp', count: 2 * PASSES });
+    this.resolved = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    this.readable = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 
   /** Buffers of a kernel, filled with small values that f16 holds exactly; the same for all schedules. */
@@ -142,33 +145,34 @@ class Bench {
     return { all, x, w, bias };
   }
 
-  /** Microseconds of one dispatch: the median of submits that last `seconds` together. */
+  /** Microseconds of one dispatch: the median of passes that last `seconds` together. */
   async time(kernel: Kernel, schedule: GemmSchedule, buffers: readonly GPUBuffer[], flops: number): Promise<number> {
     const code = generateKernel({ kernel, spaces: kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule }, this.target);
     const module = this.device.createShaderModule({ code: printModule(code.module) });
     const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
     const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
-    const submit = async (count: number): Promise<number> => {
+    /** Times of `passes` passes of `count` dispatches each, encoded together so that the clock stays up between them. */
+    const measure = async (passes: number, count: number): Promise<number[]> => {
       const encoder = this.device.createCommandEncoder();
-      const pass = encoder.beginComputePass({ timestampWrites: { querySet: this.queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      for (let i = 0; i < count; i++) pass.dispatchWorkgroups(...code.workgroups);
-      pass.end();
-      encoder.resolveQuerySet(this.queries, 0, 2, this.resolved, 0);
-      encoder.copyBufferToBuffer(this.resolved, 0, this.readable, 0, 16);
+      for (let p = 0; p < passes; p++) {
+        const pass = encoder.beginComputePass({ timestampWrites: { querySet: this.queries, beginningOfPassWriteIndex: 2 * p, endOfPassWriteIndex: 2 * p + 1 } });
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        for (let i = 0; i < count; i++) pass.dispatchWorkgroups(...code.workgroups);
+        pass.end();
+      }
+      encoder.resolveQuerySet(this.queries, 0, 2 * passes, this.resolved, 0);
+      encoder.copyBufferToBuffer(this.resolved, 0, this.readable, 0, 16 * PASSES);
       this.device.queue.submit([encoder.finish()]);
       await this.readable.mapAsync(GPUMapMode.READ);
-      const [from, to] = new BigUint64Array(this.readable.getMappedRange().slice(0));
+      const stamps = new BigUint64Array(this.readable.getMappedRange().slice(0));
       this.readable.unmap();
-      return Number(to - from) / 1e3 / count;
+      return Array.from({ length: passes }, (_, p) => Number(stamps[2 * p + 1] - stamps[2 * p]) / 1e3 / count);
     };
-    const first = await submit(1);
-    const guess = Math.max(first, flops / 60e6);
-    const count = Math.min(2000, Math.max(1, Math.floor((this.seconds * 1e6) / 5 / Math.min(guess, 1e6))));
-    const times: number[] = [];
-    for (let i = 0; i < 5; i++) times.push(await submit(count));
-    return times.sort((a, b) => a - b)[2];
+    const [, guess] = await measure(2, 1);
+    const count = Math.min(2000, Math.max(1, Math.floor((this.seconds * 1e6) / PASSES / Math.max(guess, flops / 100e6))));
+    const [, ...times] = await measure(PASSES, count);
+    return times.sort((x, y) => x - y)[Math.floor(times.length / 2)];
   }
 
   /** The largest error of some results, in units of what rounding may do to sums of this depth. */
