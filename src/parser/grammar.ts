@@ -6,8 +6,8 @@ import { atBody, atItem, atListEnd } from './recovery.ts';
 import * as t from './tokens.ts';
 
 export class VitParser extends StatementGrammar {
-  constructor() {
-    super();
+  constructor(validate = false) {
+    super(validate);
     this.performSelfAnalysis();
   }
 

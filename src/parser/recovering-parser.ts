@@ -38,9 +38,11 @@ export class RecoveringParser extends CstParser {
   failed: { start: number; end: number }[] = [];
   private nesting = 0;
 
-  constructor() {
+  /** `validate`: check the grammar for ambiguities, which takes as long as all else; a test does. */
+  constructor(validate: boolean) {
     super(t.TOKENS, {
       maxLookahead: 2,
+      skipValidations: !validate,
       nodeLocationTracking: 'onlyOffset',
       errorMessageProvider: {
         // The message only carries the expected token's name; messages for people are made in messages.ts.
