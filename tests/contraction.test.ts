@@ -51,17 +51,19 @@ const ORIENTATIONS: Record<string, EinsumKernel> = {
   'rank 1 left': { extents: { n: 33, k: 31 }, left: 'k', right: 'k n', out: 'n' },
 };
 
-/** This one meets every shape; the others the shapes that differ for them most. */
-const FULLY = new Set(['direct 4x4']);
-const SOME = new Set(['linear with the weight as [n, k]', 'left transposed', 'primes', 'one row', 'heads: A V, result joined', 'pointwise convolution']);
+/** One schedule meets every shape, the others those that differ for them most: the software device compiles slowly. */
+function shapesFor(schedule: string): string[] {
+  if (schedule === 'direct 4x4') return Object.keys(ORIENTATIONS);
+  const few = ['linear with the weight as [n, k]', 'primes', 'heads: A V, result joined'];
+  return schedule.startsWith('staged') ? few : [...few, 'left transposed', 'one row', 'pointwise convolution'];
+}
 const [first, shared, last] = [SCHEDULES['direct 4x4'], SCHEDULES['direct 1x4 shared by 8'], SCHEDULES['staged 4x4 prefetched, uneven']];
 
 describe.skipIf(!gpu)('contractions', () => {
   for (const [schedule, plan] of Object.entries(SCHEDULES)) {
     it(`orientations: ${schedule}`, async () => {
-      for (const [name, shape] of Object.entries(ORIENTATIONS)) {
-        if (!FULLY.has(schedule) && !SOME.has(name)) continue;
-        await check(einsumKernel(shape), plan).catch((failure: Error) => { throw new Error(`${name}: ${failure.message}`); });
+      for (const name of shapesFor(schedule)) {
+        await check(einsumKernel(ORIENTATIONS[name]), plan).catch((failure: Error) => { throw new Error(`${name}: ${failure.message}`); });
       }
     });
   }
