@@ -4,6 +4,7 @@ import { verifyGraph } from '../verify.ts';
 import { equalNodes, mergeEqualNodes } from './cse.ts';
 import { liveNodes, removeDeadNodes } from './dce.ts';
 import { foldAffine, unfoldedScales } from './fold-affine.ts';
+import { mergeSiblings, unmergedSiblings } from './merge-siblings.ts';
 import { simplify } from './simplify.ts';
 
 export interface GraphPass {
@@ -18,6 +19,7 @@ const SIMPLIFY: GraphPass = { name: 'simplify', run: simplify };
 const CSE: GraphPass = { name: 'cse', run: mergeEqualNodes, post: equalNodes };
 const DCE: GraphPass = { name: 'dce', run: removeDeadNodes, post: (graph) => (liveNodes(graph).includes(0) ? ['some nodes are needed by no output'] : []) };
 const FOLD_AFFINE: GraphPass = { name: 'fold-affine', run: foldAffine, post: unfoldedScales };
+const MERGE_SIBLINGS: GraphPass = { name: 'merge-siblings', run: mergeSiblings, post: unmergedSiblings };
 
 export const GRAPH_PASSES: readonly GraphPass[] = [
   SIMPLIFY,
@@ -28,6 +30,10 @@ export const GRAPH_PASSES: readonly GraphPass[] = [
   // What folding leaves: static expressions to tidy up, moves copied for each contraction.
   SIMPLIFY,
   CSE,
+  DCE,
+  // Weights are final, equal products are one: what is left of one value's products can be side by side.
+  MERGE_SIBLINGS,
+  SIMPLIFY,
   DCE,
 ];
 
