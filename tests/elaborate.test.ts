@@ -346,8 +346,9 @@ model M(depth = 10) { input x: [B, 8]; for i in 0..depth { x = blocks[i]: Layer(
     graphOf(text, { settings: { depth } });
     return performance.now() - start;
   };
-  time(500);
-  expect(time(4000) / time(500)).toBeLessThan(24);
+  // The better of two, since other work may get in the way.
+  const [small, large] = [500, 4000].map((depth) => Math.min(time(depth), time(depth)));
+  expect(large / small).toBeLessThan(24);
 });
 
 test('a file of blocks is checked without a model', () => {

@@ -42,7 +42,8 @@ export interface MatchOptions {
 export function matchArguments(context: Context, callee: Callee, names: readonly string[], given: readonly Given[], options: MatchOptions = {}): Matched {
   const slots: (Given | undefined)[] = new Array<Given | undefined>(names.length).fill(undefined);
   const variadic: Given[] = [];
-  const rest: Given[] = [];
+  const rest = new Map<string, Given>();
+  const slotOf = new Map(names.map((n, i) => [n, i]));
   const declared = callee.span ? [{ span: callee.span, message: `\`${callee.name}\` is declared here` }] : [];
   const takes = names.length ? `it takes ${names.map((n) => `\`${n}\``).join(', ')}` : `it takes no ${callee.noun}s`;
   let position = 0;
@@ -60,12 +61,12 @@ export function matchArguments(context: Context, callee: Callee, names: readonly
       continue;
     }
     const { text, span } = argument.name;
-    const slot = names.indexOf(text);
-    if (slot < 0) {
+    const slot = slotOf.get(text);
+    if (slot === undefined) {
       if (options.open) {
-        const twin = rest.find((r) => r.name!.text === text);
+        const twin = rest.get(text);
         if (twin) context.fail('E0305', `\`${text}\` is given twice`, span, { labels: [{ span: twin.span, message: 'first here' }] });
-        rest.push(argument);
+        rest.set(text, argument);
         continue;
       }
       const close = suggest(text, names);
@@ -75,7 +76,7 @@ export function matchArguments(context: Context, callee: Callee, names: readonly
     if (before) context.fail('E0305', `\`${text}\` is given twice`, span, { labels: [{ span: before.span, message: 'first here' }] });
     slots[slot] = argument;
   }
-  return { slots, variadic, rest };
+  return { slots, variadic, rest: [...rest.values()] };
 }
 
 /** Fails for an argument without a default that was not given. */

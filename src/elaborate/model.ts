@@ -73,7 +73,7 @@ function unknownSetting(name: string, { model }: ChosenModel): Diagnostic {
   const names = model.config.map((p) => p.name.text);
   const close = suggest(name, names);
   return error('E0603', `\`${model.name.text}\` has no configuration parameter \`${name}\` to set`, model.name.span, {
-    help: close ? `did you mean \`${close}\`?` : names.length ? `it has ${names.map((n) => `\`${n}\``).join(', ')}` : 'it has none',
+    help: name === 'B' ? '`--batch` sets it' : close ? `did you mean \`${close}\`?` : names.length ? `it has ${names.map((n) => `\`${n}\``).join(', ')}` : 'it has none',
   });
 }
 

@@ -12,6 +12,8 @@ export interface Sharing {
 export interface DeclaredParam {
   readonly tensor: TensorValue;
   readonly span: Span;
+  /** The call of the block that declared it. */
+  readonly call?: Span;
   readonly sharing?: Sharing;
 }
 

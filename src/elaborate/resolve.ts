@@ -6,6 +6,7 @@ import type { Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import { ATTRIBUTES, attributeHelp } from './attributes.ts';
 import { BUILTINS } from './builtins/table.ts';
+import { LIMITS } from './context.ts';
 import { isBroken } from './files.ts';
 import type { FileScope } from './files.ts';
 import { assignedNames } from './statements.ts';
@@ -48,13 +49,17 @@ class Resolver {
   readonly #scope: FileScope;
   readonly #all: readonly FileScope[];
   readonly #report: Report;
+  /** Whether enough has been reported of this file. */
+  readonly #full: () => boolean;
   /** Whether names of the item at hand may have been lost with statements that could not be read. */
   #lossy = false;
 
   constructor(scope: FileScope, all: readonly FileScope[], report: Report) {
     this.#scope = scope;
     this.#all = all;
-    this.#report = report;
+    let left: number = LIMITS.errors;
+    this.#report = (d) => (left-- > 0 ? report(d) : undefined);
+    this.#full = () => left <= 0;
   }
 
   file(): void {
@@ -265,7 +270,7 @@ class Resolver {
   }
 
   #name(text: string, span: Span, names: Names): void {
-    if (this.#lossy || names.has(text) || this.#visible(text)) return;
+    if (this.#lossy || this.#full() || names.has(text) || this.#visible(text)) return;
     const past = names.pastOf(text);
     if (past) {
       this.#report(error('E0207', `\`${text}\` is assigned inside a loop and has no value after it`, span, { labels: [{ span: past, message: 'stays inside the loop' }], help: `give \`${text}\` a value before the loop; the loop then carries it on` }));

@@ -1,6 +1,7 @@
 /** Execution of statements, and going on after one that failed. */
 import type { Assign, For, If, Name, ParamDecl, Statement } from '../ast.ts';
 import { DiagnosticError } from '../diagnostics.ts';
+import type { Label } from '../diagnostics.ts';
 import type { DType } from '../graph.ts';
 import { sameShape } from '../graph.ts';
 import type { Span } from '../source.ts';
@@ -12,6 +13,7 @@ import { declareInput, declareOutput } from './interface.ts';
 import { items, takeApart } from './items.ts';
 import { truth } from './operators.ts';
 import { isShared } from './params.ts';
+import type { DeclaredParam } from './params.ts';
 import { paramAttributes } from './attributes.ts';
 import { dtypeOf, knownShape } from './patterns.ts';
 import { POISON, formatValue } from './values.ts';
@@ -146,6 +148,14 @@ export function assignedNames(body: readonly Statement[]): Name[] {
   });
 }
 
+/** Where a parameter was declared first, beside the second time at `span` in the call at `call`. */
+function firstDeclared(before: DeclaredParam, span: Span, call: Span | undefined): Label {
+  const same = (a: Span, b: Span | undefined): boolean => a.start === b?.start && a.source === b.source;
+  if (!same(before.span, span)) return { span: before.span, message: 'first here' };
+  if (before.call && !same(before.call, call)) return { span: before.call, message: 'first declared by this call' };
+  return { span: before.span, message: 'here, in an earlier turn or call' };
+}
+
 function declareParam(context: Context, statement: ParamDecl, env: Environment): undefined {
   const { name, type } = statement;
   const { frame } = context;
@@ -169,8 +179,8 @@ function declareParam(context: Context, statement: ParamDecl, env: Environment):
     if ((before.tensor as Value) === POISON) context.poisoned();
     if (!isShared(before.sharing, frame.sharing)) {
       context.fail('E0501', `the parameter \`${full}\` is declared twice`, name.span, {
-        labels: [{ span: before.span, message: before.span.start === name.span.start && before.span.source === name.span.source ? 'here, by an earlier call' : 'first here' }],
-        help: 'give each call its own label (`a: Block(...)(x)`), or share one instance: `b = b: Block(...)`, then `b(x)` and `b(y)`',
+        labels: [firstDeclared(before, name.span, frame.call)],
+        help: 'give each call its own label (`a: Block(...)(x)`, in a loop `a[i]: Block(...)(x)`), or share one instance: `b = b: Block(...)`, then `b(x)` and `b(y)`',
       });
     }
     if (!sameShape(before.tensor.shape, shape) || before.tensor.dtype !== dtype) {
@@ -186,6 +196,6 @@ function declareParam(context: Context, statement: ParamDecl, env: Environment):
     context.fail('E0501', `\`${full}\` is both a parameter and the place of a labelled block`, name.span, { help: 'rename one' });
   }
   const tensor = context.emit('param', [], { name: full, shape, dtype, buffer }, statement.span, 'E0405', dims);
-  scope.params.set(last, { tensor, span: name.span, ...(frame.sharing && { sharing: frame.sharing }) });
+  scope.params.set(last, { tensor, span: name.span, ...(frame.call && { call: frame.call }), ...(frame.sharing && { sharing: frame.sharing }) });
   env.assign(name.text, { value: tensor, span: name.span });
 }

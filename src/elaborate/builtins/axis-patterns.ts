@@ -18,6 +18,9 @@ export interface AxisGroup {
 
 export const ELLIPSIS = '...';
 
+/** No pattern that people write is near it. */
+const MAX_LENGTH = 2_000;
+
 /** The part of a string argument from one offset to another; the whole of it where its source has escapes. */
 export function partOf(argument: Given, from: number, to: number): Span {
   const text = argument.value as string;
@@ -29,6 +32,7 @@ export function partOf(argument: Given, from: number, to: number): Span {
 /** Both sides of `left -> right`, the left split at commas. */
 export function sides(call: BuiltinCall, argument: Given): { left: AxisGroup[][]; right: AxisGroup[] } {
   const text = call.string('pattern');
+  if (text.length > MAX_LENGTH) call.fail('E0408', `the pattern has ${text.length} characters; ${MAX_LENGTH} are possible`, argument.span);
   const arrow = text.indexOf('->');
   if (arrow < 0 || text.indexOf('->', arrow + 2) >= 0) {
     call.fail('E0408', `the pattern has ${arrow < 0 ? 'no `->`' : 'two `->`'}`, argument.span, { help: 'write the axes before and after: "b n d -> b d n"' });
