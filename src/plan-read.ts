@@ -37,7 +37,7 @@ const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F
   contraction: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, splitK: integer, vector }, { prefetch: boolean }],
   subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer }, {}],
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
-  attention: [{ rows: integer, columns: integer, threads: integer }, {}],
+  attention: [{ rows: integer, columns: vector, threads: integer }, {}],
 };
 
 type Memory = Pick<Plan, 'arenaBytes' | 'livenessBound' | 'weightShards'>;

@@ -123,7 +123,7 @@ class AttentionEmitter {
   private attend(): void {
     const { emitter, values, form, schedule } = this;
     const { threads } = schedule;
-    const lanes = schedule.columns as Lanes;
+    const lanes = schedule.columns;
     const queryWidth = widthFor(this.depth);
     const query: WgslExpr[] = [];
     for (let e = 0; e < this.depth; e += queryWidth) query.push(emitter.bind('query', values.vector(this.lanesOf(form.query, form.depth, constant(e), queryWidth))));
