@@ -15,6 +15,7 @@ import { splitStatic } from './passes/static.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
 import { evaluateGraph } from './reference/graph.ts';
 import { plan as makePlan } from './schedule/plan.ts';
+import { chooseSchedule } from './schedule/rules.ts';
 import type { Source } from './source.ts';
 import type { Target } from './targets.ts';
 import { encodeF16 } from './weights/half.ts';
@@ -101,7 +102,12 @@ export interface Compilation {
 /** Graph to kernels. */
 export function compileGraph(graph: Graph, options: CompileOptions): Result<Compilation | undefined> {
   const { main, weights } = splitStatic(runPasses(graph, options.passes));
-  const program = lower(main, { fuse: options.fuse ?? true, target: options.target, storage: options.dtype });
+  const program = lower(main, {
+    fuse: options.fuse ?? true,
+    attention: (kernel) => chooseSchedule(kernel, options.target).family === 'attention',
+    target: options.target,
+    storage: options.dtype,
+  });
   const planned = makePlan(program, options.target);
   const { value: plan, diagnostics } = planned;
   if (!plan || hasErrors(diagnostics)) return { value: undefined, diagnostics };

@@ -12,6 +12,6 @@ textTests({
   run: ([{ text }]) => {
     const { value, errors } = readGraph(text);
     if (!value) return errors.map((e) => `${e.line}: ${e.message}`).join('\n');
-    return printProgram(lower(value, { fuse: true, attention: text.startsWith('# options: attention\n'), target: WEB, storage: 'f32' })).replace(/^ {2}op .*\n/gm, '');
+    return printProgram(lower(value, { fuse: true, attention: () => text.startsWith('# options: attention\n'), target: WEB, storage: 'f32' })).replace(/^ {2}op .*\n/gm, '');
   },
 });

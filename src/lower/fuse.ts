@@ -26,12 +26,12 @@ import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
-export function chooseSteps(graph: Graph, { fuse, attention = false, target }: LowerOptions): Step[] {
+export function chooseSteps(graph: Graph, { fuse, attention, target }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
   const finisher = shapesOnly(graph);
   const fused = fuse ? fuseGraph(flow, buffers, finisher) : everyOperation(flow);
-  const stored = fuse && attention ? joinAttention(flow, fused, finisher, buffers) : fused;
+  const stored = fuse && attention ? joinAttention(flow, fused, finisher, (kernel) => kernel.params.length <= buffers && attention(kernel)) : fused;
   return cutConcats(flow, fitBuffers(graph, stored, buffers), finisher, buffers, fuse);
 }
 

@@ -1,7 +1,7 @@
 /** Graph to program: which nodes are stored, and a kernel for each of them. */
 import type { Graph, Node, NodeId } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
-import type { Buffer, BufferId, CallOp, KernelCall, Program, Storage } from '../kernel.ts';
+import type { Buffer, BufferId, CallOp, Kernel, KernelCall, Program, Storage } from '../kernel.ts';
 import { opDef } from '../ops.ts';
 import type { Target } from '../targets.ts';
 import { bufferOf, needsRanks, ranksOf } from './body.ts';
@@ -17,8 +17,11 @@ export interface LowerOptions {
    * is a copy.
    */
   readonly fuse: boolean;
-  /** softmax(Q K^T) V as one kernel (kernel-attention.ts), for targets that have code for it. Default false. */
-  readonly attention?: boolean;
+  /**
+   * Whether softmax(Q K^T) V is to be one kernel (kernel-attention.ts), asked for each that can be: it runs well only by
+   * a schedule made for it. Never, where absent.
+   */
+  readonly attention?: (kernel: Kernel) => boolean;
   readonly target: Target;
   /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
   readonly storage: 'f32' | 'f16';

@@ -23,7 +23,7 @@ export interface CheckOptions extends PlanOptions {
 
 export async function checkOnDevice(device: GPUDevice, graph: Graph, options: CheckOptions): Promise<Plan> {
   const { target, fuse = true, attention = false, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
-  const { value, diagnostics } = plan(lower(graph, { fuse, attention, target, storage }), target, options);
+  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, target, storage }), target, options);
   expect(diagnostics).toEqual([]);
   const inputs = Object.fromEntries(graph.nodes.flatMap((n) => (n.op === 'input' ? [[n.attrs.name, values(n.attrs.name, n.shape, n.dtype)]] : [])));
   const dtypes = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n.dtype] as const] : [])));

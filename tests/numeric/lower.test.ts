@@ -15,7 +15,7 @@ type Bindings = Parameters<typeof evaluateGraph>[1];
 
 /** Lowers and compares with the graph's meaning in double precision. */
 function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false): Program {
-  const program = lower(graph, { fuse, attention, target: WEB, storage: 'f32' });
+  const program = lower(graph, { fuse, attention: () => attention, target: WEB, storage: 'f32' });
   expect(verifyProgram(program, WEB.limits.maxStorageBuffersPerShaderStage)).toEqual([]);
   const want = evaluateGraph(graph, { inputs, params }, { precision: 'f64' });
   const got = evaluateProgram(program, { inputs, weights: params }, { precision: 'f64' });
