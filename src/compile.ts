@@ -104,7 +104,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
   const { main, weights } = splitStatic(runPasses(graph, options.passes));
   const program = lower(main, {
     fuse: options.fuse ?? true,
-    attention: (kernel) => chooseSchedule(kernel, options.target).family === 'attention',
+    attention: (kernel) => chooseSchedule(kernel, options.target).family !== 'generic',
     target: options.target,
     storage: options.dtype,
   });

@@ -1,11 +1,12 @@
 /** Scalar expressions: constructors that fold what ranges and constants decide, and walks over them. */
 import type { DType } from './graph.ts';
 import type { BinaryName, Expr, Index, Kernel, Stage, UnaryName } from './kernel.ts';
-import { add, axesOf, constant, floorDiv, isConstant, mod, rangeOf, scale, sub, substitute, visitIndices } from './kernel-index.ts';
+import { add, axesOf, constant, floorDiv, isConstant, mod, rangeOf, scale, sub, substitute } from './kernel-index.ts';
 import { exprKey } from './kernel-keys.ts';
+import { visitIndices } from './kernel-walk.ts';
 
 export { exprKey } from './kernel-keys.ts';
-export { mapIndices, visitIndices } from './kernel-index.ts';
+export { mapIndices, visitIndices } from './kernel-walk.ts';
 
 export type LoadExpr = Extract<Expr, { kind: 'load' }>;
 export type StageExpr = Extract<Expr, { kind: 'stage' }>;

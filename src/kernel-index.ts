@@ -7,8 +7,10 @@
 import type { Shape } from './graph.ts';
 import type { Atom, Axis, Expr, Index, IndexTerm } from './kernel.ts';
 import { keyOf, keyOfAtom } from './kernel-keys.ts';
+import { mapIndices, visitIndices } from './kernel-walk.ts';
 
 export { keyOf, keyOfAtom } from './kernel-keys.ts';
+export { mapIndices, visitIndices } from './kernel-walk.ts';
 
 export type Range = readonly [min: number, max: number];
 
@@ -130,10 +132,6 @@ export function axesOf(index: Index, into: Set<string> = new Set()): Set<string>
   return into;
 }
 
-export function dependsOn(index: Index, name: string): boolean {
-  return axesOf(index).has(name);
-}
-
 /** The factor of a plain axis term: how far the index moves a step of that axis. Undefined where the axis also stands inside a div, mod or value. */
 export function strideOf(index: Index, name: string): number | undefined {
   let stride = 0;
@@ -237,75 +235,6 @@ export function unrotated(index: Index, extent: number): Index {
   const inner = { ...only.atom.of, offset: 0 };
   const [min, max] = rangeOf(inner);
   return min === 0 && max === extent - 1 ? inner : index;
-}
-
-/** Calls f with every index that stands in the expression (not with indices inside of those). */
-export function visitIndices(expr: Expr, f: (index: Index) => void): void {
-  switch (expr.kind) {
-    case 'const':
-      return;
-    case 'index':
-      return f(expr.of);
-    case 'load':
-    case 'stage':
-      return expr.at.forEach(f);
-    case 'unary':
-    case 'cast':
-      return visitIndices(expr.a, f);
-    case 'binary':
-      visitIndices(expr.a, f);
-      return visitIndices(expr.b, f);
-    case 'select':
-      visitIndices(expr.condition, f);
-      visitIndices(expr.then, f);
-      return visitIndices(expr.else, f);
-  }
-}
-
-/** The expression with every index replaced by f of it; unchanged parts are shared, and a shared part is mapped once. */
-export function mapIndices(expr: Expr, f: (index: Index) => Index): Expr {
-  const done = new Map<Expr, Expr>();
-  const all = (at: readonly Index[]): readonly Index[] => {
-    const next = at.map(f);
-    return next.every((index, i) => index === at[i]) ? at : next;
-  };
-  const walk = (e: Expr): Expr => {
-    let out = done.get(e);
-    if (!out) done.set(e, (out = rebuild(e)));
-    return out;
-  };
-  const rebuild = (e: Expr): Expr => {
-    switch (e.kind) {
-      case 'const':
-        return e;
-      case 'index': {
-        const of = f(e.of);
-        return of === e.of ? e : { kind: 'index', of };
-      }
-      case 'load':
-      case 'stage': {
-        const at = all(e.at);
-        return at === e.at ? e : { ...e, at };
-      }
-      case 'unary':
-      case 'cast': {
-        const a = walk(e.a);
-        return a === e.a ? e : { ...e, a };
-      }
-      case 'binary': {
-        const a = walk(e.a);
-        const b = walk(e.b);
-        return a === e.a && b === e.b ? e : { ...e, a, b };
-      }
-      case 'select': {
-        const condition = walk(e.condition);
-        const then = walk(e.then);
-        const other = walk(e.else);
-        return condition === e.condition && then === e.then && other === e.else ? e : { kind: 'select', condition, then, else: other };
-      }
-    }
-  };
-  return walk(expr);
 }
 
 function single(atom: Atom): Index {
