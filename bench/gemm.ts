@@ -19,7 +19,7 @@ import type { Axis, Kernel, KernelParam, Layout } from '../src/kernel.ts';
 import { contractionSchedule, subgroupMatrixSchedule } from '../src/schedule/contraction.ts';
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
-import { decodeF16, encodeF16 } from '../src/weights/half.ts';
+import { decodeF16, encodeF16 } from '../src/half.ts';
 
 type Order = 'nt' | 'nn' | 'bt' | 'bn';
 type DType = 'f32' | 'f16';

@@ -18,7 +18,7 @@ import { plan as makePlan } from './schedule/plan.ts';
 import { chooseSchedule } from './schedule/rules.ts';
 import type { Source } from './source.ts';
 import type { Target } from './targets.ts';
-import { encodeF16 } from './weights/half.ts';
+import { encodeF16 } from './half.ts';
 
 /** Where sources come from. Paths are relative to the project's root, with forward slashes; `std/...` is the library. */
 export interface Host {

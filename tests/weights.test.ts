@@ -1,6 +1,6 @@
 /** Weights: seeded values, safetensors and what it refuses, rename rules. */
 import { describe, expect, it } from 'vitest';
-import { fromF16, toF16 } from '../src/weights/half.ts';
+import { fromF16, toF16 } from '../src/half.ts';
 import { readGolden, difference, subsample } from '../src/weights/golden.ts';
 import { resolveWeights, type Checkpoint } from '../src/weights/resolve.ts';
 import { WeightsError, decodeTensor, readHeader, writeSafetensors } from '../src/weights/safetensors.ts';

@@ -41,7 +41,7 @@ export interface Executor {
 }
 
 /** The reference evaluator on the CPU. */
-export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f32' | 'f64', onProgress?: (done: number, total: number) => void): Executor {
+export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f32' | 'f64', onProgress?: (done: number, total: number) => void, storage: 'f32' | 'f16' = 'f32'): Executor {
   return {
     description: `the reference evaluator (CPU, ${precision})`,
     inputs: graph.inputs.map(({ name, node, image }) => ({ name, image, shape: graph.nodes[node].shape, dtype: graph.nodes[node].dtype })),
@@ -56,7 +56,7 @@ export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f
         const data = read(name, shape);
         return { shape, dtype: 'f32', data: precision === 'f64' ? Float64Array.from(data) : data };
       };
-      return evaluateGraph(graph, { inputs: typed, params }, { precision, onProgress });
+      return evaluateGraph(graph, { inputs: typed, params }, { precision, storage, onProgress });
     },
     close() {},
   };

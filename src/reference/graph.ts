@@ -1,8 +1,9 @@
 /** Evaluates a graph on the CPU by the op table's reference semantics: what a graph means. */
 import { formatType, sameShape, sizeOf } from '../graph.ts';
 import type { Graph, Node, NodeId, Shape } from '../graph.ts';
+import { fromF16, toF16 } from '../half.ts';
 import { opDef } from '../ops.ts';
-import type { Tensor, TensorData } from '../ops/types.ts';
+import type { OpName, Tensor, TensorData } from '../ops/types.ts';
 
 /** `f64`: f32 values are kept and computed in double precision. `f32`: every scalar operation rounds to f32, sums in index order. */
 export type Precision = 'f64' | 'f32';
@@ -16,10 +17,18 @@ export interface Bindings {
 
 export interface EvaluateOptions {
   readonly precision: Precision;
+  /** `f16`: parameters and the results of contractions are rounded to half, the least that storing them so costs. */
+  readonly storage?: 'f32' | 'f16';
   /** Work done and work in all, in floating-point operations and values written. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Each node's value; valid during the call only. */
   readonly onNode?: (node: Node, tensor: Tensor) => void;
+}
+
+const STORED_AS_HALF: ReadonlySet<string> = new Set(['param', 'einsum', 'conv'] satisfies OpName[]);
+
+function roundToHalf(data: TensorData): void {
+  for (let i = 0; i < data.length; i++) data[i] = fromF16(toF16(data[i]));
 }
 
 /** The outputs by name. A tensor is freed after its last use. */
@@ -31,6 +40,7 @@ export function evaluateGraph(graph: Graph, bindings: Bindings, options: Evaluat
   let done = 0;
   const compute = (node: Node): Tensor => {
     const tensor = evaluateNode(node, node.args.map(valueOf), bindings, options.precision);
+    if (options.storage === 'f16' && node.dtype === 'f32' && STORED_AS_HALF.has(node.op)) roundToHalf(tensor.data);
     options.onNode?.(node, tensor);
     options.onProgress?.((done += work[node.id]), total);
     return tensor;

@@ -4,7 +4,7 @@
  * Values are read as f32 (or i32), whatever float they are stored as.
  */
 import { sizeOf, type Shape } from '../graph.ts';
-import { decodeBf16, decodeF16, encodeF16 } from './half.ts';
+import { decodeBf16, decodeF16, encodeF16 } from '../half.ts';
 
 /** Thrown for a file that is not what it says; the message names the file and the tensor. */
 export class WeightsError extends Error {

@@ -6,7 +6,7 @@ import type { Buffer } from '../../src/kernel.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import type { Plan, PlannedBuffer } from '../../src/plan.ts';
 import type { ProgramBindings } from '../../src/reference/kernel.ts';
-import { decodeF16, encodeF16 } from '../../src/weights/half.ts';
+import { decodeF16, encodeF16 } from '../../src/half.ts';
 
 export interface RunOptions {
   /** Count every executed access; slow. */

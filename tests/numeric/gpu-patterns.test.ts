@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Tensor } from '../../src/ops/types.ts';
 import { WEB, type Target } from '../../src/targets.ts';
-import { fromF16, toF16 } from '../../src/weights/half.ts';
+import { fromF16, toF16 } from '../../src/half.ts';
 import { checkOnDevice } from '../helpers/check-plan.ts';
 import { testDevice } from '../helpers/device.ts';
 import { pattern, PATTERNS, valuesOf } from '../helpers/patterns.ts';

@@ -3,11 +3,10 @@ import { Command } from 'commander';
 import { parametersOf, type ParamReader } from '../../compile.ts';
 import { error } from '../../diagnostics.ts';
 import { sameShape, type Graph } from '../../graph.ts';
-import { TOLERANCES, difference, goldenWeight, readGolden, subsample, within, type Difference, type Golden } from '../../weights/golden.ts';
-import { WeightsError } from '../../weights/safetensors.ts';
+import { TOLERANCES, difference, subsample, within, type Difference, type Golden } from '../../weights/golden.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
-import { openSafetensors, readText } from '../files.ts';
+import { openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
 import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, type CommandMaker } from '../options.ts';
 import { color, print, progress, say, table } from '../terminal.ts';
@@ -15,13 +14,13 @@ import { color, print, progress, say, table } from '../terminal.ts';
 interface OutputResult extends Difference {
   readonly pass: boolean;
   readonly shape: readonly number[];
-  /** The reference evaluator's own float32 error, where asked for. */
-  readonly evaluatorF32?: Difference;
-  /** Over the tolerance, and so is plain float32: the output is no further off than HONEST_FACTOR times that. */
-  readonly limitedByFloat32?: boolean;
+  /** The error of the reference evaluator in float32, or with weights and contractions rounded to half. */
+  readonly evaluator?: Difference;
+  /** Over the tolerance, and so is the evaluator: the output is no further off than HONEST_FACTOR times that. */
+  readonly limitedByType?: boolean;
 }
 
-/** Two honest float32 computations that sum in different orders differ by about this. */
+/** Two honest computations that round at other places differ by about this. */
 const HONEST_FACTOR = 2;
 
 export const verifyCommand: CommandMaker = (setExit) =>
@@ -38,12 +37,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
     .addOption(jsonOption())
     .action(async (argument: string, options) => {
       const model = findModel(argument);
-      const golden = goldenFile(options.golden);
-      const saved = openSafetensors(options.golden.replace(/\.json$/, '') + '.safetensors');
-      const batch = [...golden.inputs.values()][0]?.shape[0];
+      const { golden, output, weights: read, batch } = openGolden(options.golden);
       const graph = graphOf(model, { set: options.set, batch });
       requireSameModel(graph, golden);
-      const read: ParamReader = (name, shape) => goldenWeight(golden, name, shape, (key) => saved.read(key) as Float32Array);
       const inputs = Object.fromEntries([...golden.inputs].map(([name, input]) => [name, input.data])) as Record<string, Values>;
 
       const bar = progress('evaluating');
@@ -54,34 +50,35 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const outputs = await executor.run(inputs);
       const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
       const compare = (all: typeof outputs, name: string): Difference =>
-        difference(subsample(all[name].data, all[name].shape, golden.outputs.get(name)!)!.values, saved.read(name));
+        difference(subsample(all[name].data, all[name].shape, golden.outputs.get(name)!)!.values, output(name));
       const differences = new Map([...golden.outputs.keys()].map((name) => [name, compare(outputs, name)]));
       const over = [...differences.values()].some((d) => !within(d, tolerance));
-      // A deep model may amplify rounding beyond the tolerance whoever computes it; then float32's own error is the measure.
-      const needsHonest = options.honest || (over && options.dtype === 'f32' && options.device !== 'cpu');
-      if (needsHonest && over) say('over the tolerance: evaluating in plain float32 for comparison');
-      const honest = needsHonest ? await evaluatorExecutor(graph, read, 'f32', bar.update).run(inputs) : undefined;
+      // A deep model may amplify rounding beyond the tolerance whoever computes it; then the type's own error is the measure.
+      const needsHonest = options.honest || (over && options.device !== 'cpu');
+      const type = options.dtype === 'f16' ? 'half storage' : 'float32';
+      if (needsHonest && over) say(`over the tolerance: evaluating in plain ${type} for comparison`);
+      const honest = needsHonest ? await honestExecutor(graph, read, options.dtype, bar.update).run(inputs) : undefined;
       bar.stop();
 
       const results: Record<string, OutputResult> = {};
       for (const [name, d] of differences) {
         const own = honest && compare(honest, name);
         const limited = !within(d, tolerance) && own !== undefined && !within(own, tolerance) && within(d, { relative: HONEST_FACTOR * own.relative, maxOverStd: HONEST_FACTOR * own.maxOverStd });
-        results[name] = { ...d, pass: within(d, tolerance) || limited, shape: golden.outputs.get(name)!, ...(own && { evaluatorF32: own, limitedByFloat32: limited }) };
+        results[name] = { ...d, pass: within(d, tolerance) || limited, shape: golden.outputs.get(name)!, ...(own && { evaluator: own, limitedByType: limited }) };
       }
       const pass = Object.values(results).every((r) => r.pass);
       if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, tolerance, outputs: results, pass }, null, 2));
       else {
         say(`${graph.name} on ${executor.description}, ${options.dtype}, against ${golden.source}`);
         const number = (x: number) => x.toExponential(2);
-        const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? ['evaluator f32', 'largest / std'] : []), ''];
+        const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? [`evaluator, ${type}`, 'largest / std'] : []), ''];
         const rows = Object.entries(results).map(([name, r]) => [
           name,
           `[${r.shape.join(', ')}]`,
           number(r.relative),
           number(r.maxOverStd),
-          ...(r.evaluatorF32 ? [number(r.evaluatorF32.relative), number(r.evaluatorF32.maxOverStd)] : []),
-          r.limitedByFloat32 ? color.yellow("pass at float32's own error") : r.pass ? color.green('pass') : color.red('FAIL'),
+          ...(r.evaluator ? [number(r.evaluator.relative), number(r.evaluator.maxOverStd)] : []),
+          r.limitedByType ? color.yellow(`pass at ${type}'s own error`) : r.pass ? color.green('pass') : color.red('FAIL'),
         ]);
         print(table([header, ...rows], new Set([2, 3, ...(honest ? [4, 5] : [])])));
         if (!pass) say(`the tolerance is ${tolerance.relative} relative, ${tolerance.maxOverStd} of the standard deviation; \`vitc trace\` finds the first layer that differs`);
@@ -90,13 +87,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
       if (!pass) setExit(EXIT.no);
     });
 
-function goldenFile(path: string): Golden {
-  try {
-    return readGolden(readText(path), path);
-  } catch (cause) {
-    if (cause instanceof WeightsError) throw new CliError(error('E0803', cause.message));
-    throw cause;
-  }
+/** Plain float32; or double precision with half storage, which is all that storing so must cost. */
+function honestExecutor(graph: Graph, read: ParamReader, dtype: 'f32' | 'f16', onProgress: (done: number, total: number) => void) {
+  return evaluatorExecutor(graph, read, dtype === 'f32' ? 'f32' : 'f64', onProgress, dtype);
 }
 
 /** Every difference of names and shapes between a model and a golden, at once. */
