@@ -7,6 +7,7 @@ import { compileCommand } from './cli/commands/compile.ts';
 import { emitCommand } from './cli/commands/emit.ts';
 import { explainCommand } from './cli/commands/explain.ts';
 import { formatCommand } from './cli/commands/fmt.ts';
+import { reportCommand } from './cli/commands/report.ts';
 import { runCommand } from './cli/commands/run.ts';
 import { traceCommand } from './cli/commands/trace.ts';
 import { verifyCommand } from './cli/commands/verify.ts';
@@ -17,7 +18,7 @@ import { packageVersion } from './cli/files.ts';
 import { printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;

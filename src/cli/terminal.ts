@@ -4,6 +4,8 @@ import pc from 'picocolors';
 import type { Diagnostic } from '../diagnostics.ts';
 import { render } from '../render.ts';
 
+export { formatBytes, formatCount, formatMilliseconds } from '../units.ts';
+
 const colorErr = pc.createColors(pc.isColorSupported && Boolean(process.stderr.isTTY));
 export const color = pc.createColors(pc.isColorSupported && Boolean(process.stdout.isTTY));
 
@@ -46,30 +48,6 @@ export function progress(what: string): Progress {
       bar?.stop();
     },
   };
-}
-
-/** `1.2 kB`, decimal units as in data sheets. */
-export function formatBytes(bytes: number): string {
-  return scaled(bytes, ['B', 'kB', 'MB', 'GB', 'TB']);
-}
-
-/** `2.5 G` of anything. */
-export function formatCount(count: number): string {
-  return scaled(count, ['', 'k', 'M', 'G', 'T']);
-}
-
-function scaled(value: number, units: readonly string[]): string {
-  let unit = 0;
-  while (Math.abs(value) >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  const digits = unit === 0 || Math.abs(value) >= 99.95 ? 0 : Math.abs(value) >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits)} ${units[unit]}`.trimEnd();
-}
-
-export function formatMilliseconds(ms: number): string {
-  return ms >= 9999.5 ? `${(ms / 1000).toFixed(1)} s` : ms >= 99.95 ? `${ms.toFixed(0)} ms` : ms >= 0.9995 ? `${ms.toFixed(1)} ms` : `${(ms * 1000).toFixed(1)} µs`;
 }
 
 /** Columns padded to their widest cell; numbers (cells of `right` columns) to the right. */
