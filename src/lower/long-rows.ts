@@ -8,7 +8,7 @@ import { isReduction } from './cost.ts';
 
 /** Rows fewer than this and longer than that are reduced in parts; a kernel over whole rows is no use for them. */
 export const FEW_ROWS = 64;
-export const LONG_ROW = 32768;
+export const LONG_ROW = 65536;
 
 /** The graph with such reductions as two; everything else as it is. */
 export function splitLongRows(graph: Graph): Graph {

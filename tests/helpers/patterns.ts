@@ -269,11 +269,11 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
     return [s.binary('add', x, roll(s.unwindows(mixed, 3, [1, 6, 6, 4]), 4))];
   },
   longRows: (s) => {
-    const x = s.input('x', [2, 24, 40, 40]);
-    const rows = s.reshape(x, [2, 38400]);
-    const centred = s.binary('sub', rows, s.by('div', s.reduce('reduceSum', rows), 38400));
-    const variance = s.by('div', s.reduce('reduceSum', s.binary('mul', centred, centred)), 38400);
-    return [s.conv(s.reshape(s.binary('mul', centred, s.unary('rsqrt', s.by('add', variance, 1e-5))), [2, 24, 40, 40]), 2, 1), s.op('reduceMax', [x], { axes: [1, 2, 3] })];
+    const x = s.input('x', [2, 48, 40, 40]);
+    const rows = s.reshape(x, [2, 76800]);
+    const centred = s.binary('sub', rows, s.by('div', s.reduce('reduceSum', rows), 76800));
+    const variance = s.by('div', s.reduce('reduceSum', s.binary('mul', centred, centred)), 76800);
+    return [s.conv(s.reshape(s.binary('mul', centred, s.unary('rsqrt', s.by('add', variance, 1e-5))), [2, 48, 40, 40]), 2, 1), s.op('reduceMax', [x], { axes: [1, 2, 3] })];
   },
   // A kernel of these would bind more buffers than a target allows.
   wideConcat: (s) => [s.concat(Array.from({ length: 20 }, (_, i) => s.relu(s.input(`x${i}`, [2, 1 + (i % 3), 4]))), 1)],
