@@ -1,7 +1,7 @@
 /** Streaming attention on a device, under many schedules and layouts of its operands. */
 import { describe, expect, test } from 'vitest';
 import type { Graph, NodeId } from '../../src/graph.ts';
-import { WEB } from '../../src/targets.ts';
+import { WEB, type Target } from '../../src/targets.ts';
 import { checkOnDevice } from '../helpers/check-plan.ts';
 import { testDevice } from '../helpers/device.ts';
 import { Sketch } from '../helpers/patterns.ts';
@@ -45,5 +45,11 @@ describe.skipIf(!gpu)('attention', () => {
       expect(plan.kernels.map((k) => k.schedule.family)).toContain('attention');
     });
     test('as the rules choose', () => checkOnDevice(gpu!.device, graph, { target: WEB, attention: true }));
+  });
+
+  test('serves where the scores would be too large a tensor', async () => {
+    const target: Target = { ...WEB, software: true, limits: { ...WEB.limits, maxBufferSize: 12000 } };
+    const plan = await checkOnDevice(gpu!.device, attention(19, 24, 8, 12), { target, attention: true });
+    expect(plan.kernels.map((k) => k.schedule.family)).toEqual(['attention']);
   });
 });
