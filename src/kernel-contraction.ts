@@ -2,7 +2,7 @@
  * A contraction as code generation sees it: C[b, m, n] = sum over k of left[b, m, k] * right[b, n, k], with one linear
  * axis for each role, addresses flattened, and n the axis along which results lie contiguously.
  */
-import type { Axis, Expr, Index, Kernel, KernelParam } from './kernel.ts';
+import type { Axis, Expr, Index, Kernel, KernelParam, Stage } from './kernel.ts';
 import { add, axis, plainAxis, scale, strideOf, substitute, unflatten, visitIndices } from './kernel-index.ts';
 import { axesOfExpr, substituteExpr } from './kernel-expr.ts';
 import { matchContraction } from './kernel-forms.ts';
@@ -38,15 +38,8 @@ const NOTHING: ReadonlyMap<string, Index> = new Map();
 export function contractionProblem(kernel: Kernel): ContractionProblem | undefined {
   const form = matchContraction(kernel);
   if (!form) return undefined;
-  const params = new Map(kernel.params.map((p) => [p.name, p]));
-  const flat = (e: Expr): Expr => substituteExpr(e, NOTHING, (leaf) => (leaf.kind === 'load' ? { ...leaf, at: [storedIndex(param(params, leaf.buffer), leaf.at)] } : leaf));
-  const outputs = form.outputs.map((stage): ContractionOutput => {
-    const store = kernel.stores.find((s) => s.stage === stage.name)!;
-    // The output's axes by the names of the accumulating stage's.
-    const renamed = new Map(stage.axes.map((a, i) => [a.name, axis(form.accAxes[i])]));
-    const at = (store.at ?? stage.axes.map(axis)).map((i) => substitute(i, renamed));
-    return { buffer: store.buffer, at: storedIndex(param(params, store.buffer), at), value: substituteExpr(flat(stage.body), renamed) };
-  });
+  const flat = flattener(kernel);
+  const outputs = flatOutputs(kernel, form);
   const shared = splitShared(form.batch, flat(form.left), flat(form.right));
   const whole = (i: Index): Index => substitute(i, shared.digits);
   const stepOf = (a: Axis): number => Math.abs(strideOf(whole(outputs[0].at), a.name) ?? 0) || Infinity;
@@ -68,6 +61,24 @@ export function contractionProblem(kernel: Kernel): ContractionProblem | undefin
     accAt: form.acc.axes.map((a) => substitute(whole(axis(a)), roles)),
     outputs: outputs.map((o) => ({ buffer: o.buffer, at: substitute(whole(o.at), roles), value: substituteExpr(substituteExpr(o.value, shared.digits), roles) })),
   };
+}
+
+/** Gives every load of an expression one index, flat and as stored. */
+export function flattener(kernel: Kernel): (e: Expr) => Expr {
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  return (e) => substituteExpr(e, NOTHING, (leaf) => (leaf.kind === 'load' ? { ...leaf, at: [storedIndex(param(params, leaf.buffer), leaf.at)] } : leaf));
+}
+
+/** The outputs over the accumulating stage's axes, addresses flat and as stored. */
+export function flatOutputs(kernel: Kernel, form: { readonly accAxes: readonly Axis[]; readonly outputs: readonly Stage[] }): ContractionOutput[] {
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  const flat = flattener(kernel);
+  return form.outputs.map((stage) => {
+    const store = kernel.stores.find((s) => s.stage === stage.name)!;
+    const renamed = new Map(stage.axes.map((a, i) => [a.name, axis(form.accAxes[i])]));
+    const at = (store.at ?? stage.axes.map(axis)).map((i) => substitute(i, renamed));
+    return { buffer: store.buffer, at: storedIndex(param(params, store.buffer), at), value: substituteExpr(flat(stage.body), renamed) };
+  });
 }
 
 interface SharedAxes {
@@ -138,13 +149,13 @@ export function linearDepth(problem: ContractionProblem): ContractionProblem {
 }
 
 /** Each axis as a digit of the one linear axis. */
-function linear(name: string, axes: readonly Axis[]): [string, Index][] {
+export function linear(name: string, axes: readonly Axis[]): [string, Index][] {
   const whole = axis({ name, extent: extentOf(axes) });
   const digits = unflatten(whole, axes.map((a) => a.extent));
   return axes.map((a, i) => [a.name, digits[i]]);
 }
 
-function extentOf(axes: readonly Axis[]): number {
+export function extentOf(axes: readonly Axis[]): number {
   return axes.reduce((n, a) => n * a.extent, 1);
 }
 

@@ -68,16 +68,35 @@ export interface WindowSchedule {
   readonly workgroup: number;
 }
 
-/** softmax(Q K^T) V without the score matrix in memory. */
+/** softmax(Q K^T) V without the score matrix in memory: a thread keeps a row in registers, `threads` share its keys. */
 export interface AttentionSchedule {
   readonly family: 'attention';
   /** Rows of a workgroup, side by side. */
   readonly rows: number;
-  /** Keys that a thread takes at once: 1, 2 or 4. */
+  /** Keys that a thread takes at once. */
   readonly columns: 1 | 2 | 4;
   /** Threads that share a row, each with its part of the keys. */
   readonly threads: number;
 }
 
-export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule;
+/**
+ * The same in tiles: a workgroup keeps some rows and walks over the keys, which are staged through workgroup memory. Scores
+ * and weighted sums are register tiles; the weights pass from one to the other through workgroup memory.
+ */
+export interface AttentionTilesSchedule {
+  readonly family: 'attentionTiles';
+  /** Scores that a thread keeps: rows and keys, multiples of four. */
+  readonly threadM: number;
+  readonly threadN: number;
+  /** Threads of a workgroup along rows and keys; powers of two. */
+  readonly groupM: number;
+  readonly groupN: number;
+  /** Depth of queries and keys staged at once, and keys of values; multiples of four, the latter a divisor of threadN * groupN. */
+  readonly tileK: number;
+  readonly tileV: number;
+  /** Queries are staged once, in all their depth, rather than again for every tile of keys. */
+  readonly keep: boolean;
+}
+
+export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule;
 export type Family = Schedule['family'];

@@ -2,6 +2,7 @@
 import type { PlannedKernel } from '../plan.ts';
 import type { Target } from '../targets.ts';
 import { generateAttention } from './families/attention.ts';
+import { generateAttentionTiles } from './families/attention-tiles.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import { generateRow } from './families/row.ts';
@@ -19,6 +20,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
     case 'row': return generateRow(kernel, spaces, schedule, target);
     case 'window': return generateWindow(kernel, spaces, schedule, target);
     case 'attention': return generateAttention(kernel, spaces, schedule, target);
+    case 'attentionTiles': return generateAttentionTiles(kernel, spaces, schedule, target);
     default: return schedule satisfies never;
   }
 }

@@ -3,6 +3,7 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { attentionTiles } from './attention-tiles.ts';
 import { attentionSchedule } from './attention.ts';
 import { contractionSchedule, subgroupMatrixSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
@@ -14,6 +15,7 @@ export interface ScheduleRule {
 }
 
 export const RULES: readonly ScheduleRule[] = [
+  { name: 'attention in tiles', applies: attentionTiles },
   { name: 'attention', applies: attentionSchedule },
   { name: 'window', applies: windowSchedule },
   { name: 'subgroup matrix', applies: subgroupMatrixSchedule },

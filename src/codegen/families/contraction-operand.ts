@@ -26,6 +26,10 @@ export interface Staging {
   /** Threads of a workgroup, workgroups. */
   readonly size: number;
   readonly groups: number;
+  /** Tells the axes of operands apart that stand on one side of different products. Default: the side's. */
+  readonly label?: string;
+  /** Where the tile lies, an array of enough vectors; else memory of its own. */
+  readonly memory?: WgslExpr;
 }
 
 /**
@@ -65,7 +69,7 @@ export class StagedOperand {
     this.along = loadAlong(problem, side, { k: this.depth % 4 === 0, side: this.extent % 4 === 0 });
     // Vectors along the depth are written down a column: with a pitch of an odd number of vectors they meet fewer banks twice.
     this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
-    this.memory = emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
+    this.memory = staging.memory ?? emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
     this.units = this.defineUnits();
   }
 
@@ -100,7 +104,7 @@ export class StagedOperand {
   /** Consecutive threads take consecutive addresses. */
   private defineUnits(): Unit[] {
     const { emitter, extent, staging } = this;
-    const { tile, tileK, size, group } = staging;
+    const { tile, tileK, size, group, label = this.name } = staging;
     const local = emitter.builtin('local_invocation_index');
     const depths = this.along === 'k' ? tileK / 4 : tileK;
     const rows = this.along === 'side' ? tile / 4 : tile;
@@ -116,13 +120,13 @@ export class StagedOperand {
     const overhangs = extent % tile !== 0;
 
     const defineRow = (u: number, row: WgslExpr, by: number): Index => {
-      const own: Axis = { name: `${this.name}~${u}`, extent: overhangs ? limit : limit - by };
+      const own: Axis = { name: `${label}~${u}`, extent: overhangs ? limit : limit - by };
       const at = add(mul(group, u32(rows)), row);
       if (own.extent > 1) emitter.defineAxis(own, emitter.bind(this.name, overhangs ? atMost(at, limit - 1) : at));
       return axis(own);
     };
     const defineDepth = (u: number, depth: WgslExpr, most: number): Index => {
-      const own: Axis = { name: `${this.name}k~${u}`, extent: most };
+      const own: Axis = { name: `${label}k~${u}`, extent: most };
       if (most > 1) emitter.defineAxis(own, depth);
       return axis(own);
     };

@@ -1,0 +1,293 @@
+/**
+ * Attention in tiles: softmax(f(Q K^T)) V with a tile of the scores in registers at a time (Dao et al. 2022, algorithm 1;
+ * Milakov and Gimelshein 2018 for the running maximum and sum). For devices with fast workgroup memory.
+ *
+ * A workgroup keeps some rows and walks over the keys, a tile of them at a time. Thread (ty, tx) computes the scores of
+ * its rows at its keys, the workgroup's threads agree on each row's maximum, the weights go to workgroup memory, and
+ * thread (ty, tx) adds up the same rows at its share of the values. Where values are fewer than threads along the keys,
+ * several threads share a value and each takes some of the keys.
+ */
+import { attentionLayout } from '../../kernel-attention-layout.ts';
+import type { AttentionLayout } from '../../kernel-attention-layout.ts';
+import { attentionProblem } from '../../kernel-attention-problem.ts';
+import type { AttentionProblem } from '../../kernel-attention-problem.ts';
+import { substituteExpr } from '../../kernel-expr.ts';
+import { add as plus, axis, constant, scale, substitute } from '../../kernel-index.ts';
+import { storedElements } from '../../kernel-layout.ts';
+import type { Axis, Index, Kernel } from '../../kernel.ts';
+import type { Space } from '../../plan.ts';
+import type { AttentionTilesSchedule } from '../../schedule.ts';
+import type { Target } from '../../targets.ts';
+import { Emitter } from '../emitter.ts';
+import { combineLanes, startOf } from '../scalar.ts';
+import { Values } from '../values.ts';
+import { add, assign, barrier, bool, construct, div, element, fma, forOf, ifOf, less, mod, mul, ref, same, select, splat, sub, u32 } from '../wgsl-build.ts';
+import { U32, vector } from '../wgsl.ts';
+import type { KernelCode, WgslExpr } from '../wgsl.ts';
+import { RowParts } from './attention-parts.ts';
+import { emitEpilogue } from './contraction-epilogue.ts';
+import { StagedOperand } from './contraction-operand.ts';
+import { sumTurns } from './contraction-split.ts';
+import { defineGroups } from './contraction-tile.ts';
+import type { Group } from './contraction-tile.ts';
+
+const VECTOR = vector('f32', 4);
+const LEAST = splat(startOf('max', 'f32'), 4);
+
+export function generateAttentionTiles(kernel: Kernel, spaces: readonly Space[], schedule: AttentionTilesSchedule, target: Target): KernelCode {
+  const problem = attentionProblem(kernel);
+  if (!problem) throw new Error(`bug: ${kernel.name} is no attention`);
+  // The problem's addresses are flat and as stored.
+  const flat = kernel.params.map((p) => ({ ...p, shape: [storedElements(p)], layout: undefined }));
+  return new AttentionTiles(new Emitter({ ...kernel, params: flat }, spaces, target), problem, schedule).generate();
+}
+
+/** The scores of some neighbouring keys, and which of these exist; all do where nothing is said. */
+interface Score {
+  readonly value: WgslExpr;
+  readonly exists?: WgslExpr;
+}
+
+class AttentionTiles {
+  private readonly values: Values;
+  private readonly layout: AttentionLayout;
+  /** This thread's place along the keys and the rows. */
+  private readonly tx: WgslExpr;
+  private readonly ty: WgslExpr;
+  /** Its place along the values, and its turn among the threads that share them. */
+  private readonly vx: WgslExpr;
+  private readonly turn: WgslExpr;
+  /** Its rows, in groups of four. */
+  private readonly rows: readonly Group[];
+  /** The weighted sums: sums[row][group of four values]. */
+  private readonly sums: readonly (readonly WgslExpr[])[];
+  /** Greatest score so far, and sum of the weights of this thread's keys, for four rows each. */
+  private readonly tops: readonly WgslExpr[];
+  private readonly totals: readonly WgslExpr[];
+  private readonly parts: RowParts;
+  private readonly weights: WgslExpr;
+  /** Keys, then values, of a step. */
+  private readonly staged: WgslExpr;
+  private readonly tile: Axis;
+
+  constructor(private readonly emitter: Emitter, private readonly problem: AttentionProblem, private readonly schedule: AttentionTilesSchedule) {
+    const { groupM, groupN, threadM } = schedule;
+    const { B, M } = problem.mix;
+    const layout = attentionLayout(problem, schedule);
+    this.layout = layout;
+    this.values = new Values(emitter, false);
+    this.tile = { name: 'keys', extent: layout.keyTiles };
+    emitter.runs(layout.groups * layout.size);
+    const local = emitter.builtin('local_invocation_index');
+    const id = emitter.builtin('workgroup_id');
+    this.tx = emitter.bind('tx', mod(local, u32(groupN)));
+    this.ty = emitter.bind('ty', div(local, u32(groupN)));
+    const shared = layout.valueThreads < groupN;
+    this.vx = shared ? emitter.bind('vx', mod(this.tx, u32(layout.valueThreads))) : this.tx;
+    this.turn = shared ? emitter.bind('turn', div(this.tx, u32(layout.valueThreads))) : u32(0);
+    if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 1));
+    const rowGroups = threadM / 4;
+    this.rows = defineGroups(
+      emitter,
+      { role: 'm', extent: M, width: 4, threads: layout.rowTiles * groupM },
+      Array.from({ length: rowGroups }, (_, r) => add(mul(element(id, 0), u32(groupM * rowGroups)), this.rowGroup(r))),
+      (thread, r) => Math.floor(thread / groupM) * groupM * rowGroups + r * groupM + (thread % groupM),
+    );
+    this.parts = new RowParts(emitter, layout, schedule.groupN, this.tx, this.rows.map((_, r) => this.rowGroup(r)));
+    this.weights = emitter.workgroupVar('weights', { kind: 'array', of: VECTOR, length: layout.rows * layout.weightPitch });
+    this.staged = emitter.workgroupVar('staged', { kind: 'array', of: VECTOR, length: layout.stagedVectors });
+    this.sums = Array.from({ length: threadM }, (_, i) => Array.from({ length: layout.valueGroups }, (_, j) => emitter.variable(`sum${i}_${j}`, VECTOR, construct(VECTOR))));
+    this.tops = this.rows.map(() => emitter.variable('top', VECTOR, LEAST));
+    this.totals = this.rows.map(() => emitter.variable('total', VECTOR, construct(VECTOR)));
+  }
+
+  generate(): KernelCode {
+    const { emitter, layout } = this;
+    const { groups, size, keyTiles } = layout;
+    const kept = this.schedule.keep ? this.queries() : undefined;
+    kept?.stage(constant(0), false);
+    const values = this.operand('value', layout.values, u32(0));
+    this.steps(this.tile, groups * size * keyTiles, u32(keyTiles), (tile) => {
+      this.weigh(this.scores(tile, this.products(tile, kept)));
+      this.mix(tile, values);
+    });
+    this.finish();
+    return emitter.finish([size, 1, 1], [layout.rowTiles, this.problem.mix.B, 1]);
+  }
+
+  /** Number among the workgroup's groups of four rows of this thread's group `r`. */
+  private rowGroup(r: number): WgslExpr {
+    return add(this.ty, u32(r * this.schedule.groupM));
+  }
+
+  /** A loop over an axis as far as `below`, the body alone where the axis is one step long. */
+  private steps(over: Axis, executions: number, below: WgslExpr, f: (at: WgslExpr) => void): void {
+    const { emitter } = this;
+    const name = emitter.names.fresh(over.name);
+    const at = over.extent > 1 ? ref(name, U32) : u32(0);
+    const body = emitter.nested({}, () => {
+      emitter.runs(executions);
+      if (over.extent > 1) emitter.defineAxis(over, at);
+      f(at);
+    });
+    emitter.push(over.extent > 1 ? forOf(name, u32(0), below, u32(1), body) : { kind: 'block', body });
+  }
+
+  /** Tile number `group` of the keys along their depth, or of the values along the keys. */
+  private operand(label: 'key' | 'value', tile: number, group: WgslExpr): StagedOperand {
+    const { layout, problem, schedule } = this;
+    const { groups, keyTiles, chunks, valueChunks, size } = layout;
+    const [product, tileK, tiles, repeats] = label === 'key' ? [problem.products, schedule.tileK, chunks, groups * keyTiles] : [problem.mix, schedule.tileV, valueChunks, groups];
+    return new StagedOperand(this.emitter, this.values, product, 'right', { tile, group, tileK, tiles, padded: true, size, groups: repeats, label, memory: this.staged });
+  }
+
+  private queries(): StagedOperand {
+    const { emitter, layout, problem, schedule } = this;
+    const { groups, keyTiles, chunks, rows: tile, size } = layout;
+    const group = element(emitter.builtin('workgroup_id'), 0);
+    const steps = schedule.keep ? { tileK: chunks * schedule.tileK, tiles: 1, groups } : { tileK: schedule.tileK, tiles: chunks, groups: groups * keyTiles };
+    return new StagedOperand(emitter, this.values, problem.products, 'left', { ...steps, tile, group, padded: true, size, label: 'query' });
+  }
+
+  /** This thread's products of queries with keys of a tile: for each row, vectors of neighbouring keys. */
+  private products(tile: WgslExpr, kept: StagedOperand | undefined): WgslExpr[][] {
+    const { emitter, schedule, layout } = this;
+    const { groupN, threadM, threadN, tileK } = schedule;
+    const products = Array.from({ length: threadM }, () => Array.from({ length: threadN / 4 }, () => emitter.variable('product', VECTOR, construct(VECTOR))));
+    const keys = this.operand('key', layout.keys, tile);
+    const queries = kept ?? this.queries();
+    const over: Axis = { name: 'chunk', extent: layout.chunks };
+    this.steps(over, layout.groups * layout.size * layout.keyTiles * layout.chunks, u32(layout.chunks), (chunk) => {
+      emitter.push(barrier);
+      keys.stage(axis(over), false);
+      if (!kept) queries.stage(axis(over), false);
+      emitter.push(barrier);
+      const depth = emitter.names.fresh('depth');
+      const body = emitter.nested({}, () => {
+        const inStep = ref(depth, U32);
+        const whole = kept ? add(mul(chunk, u32(tileK)), inStep) : inStep;
+        const q = this.rows.map((_, r) => emitter.bind('q', queries.at(whole, this.rowGroup(r))));
+        const k = Array.from({ length: threadN / 4 }, (_, j) => emitter.bind('k', keys.at(inStep, add(this.tx, u32(j * groupN)))));
+        products.forEach((row, i) => row.forEach((sum, j) => emitter.push(assign(sum, fma(splat(element(q[Math.floor(i / 4)], i % 4), 4), k[j], sum)))));
+      });
+      emitter.push(forOf(depth, u32(0), u32(tileK), u32(1), body));
+    });
+    return products;
+  }
+
+  /** What goes into the softmax; the least number where there is no key. */
+  private scores(tile: WgslExpr, products: readonly (readonly WgslExpr[])[]): Score[][] {
+    const { emitter, values, problem, schedule, layout } = this;
+    const { acc, accAt, N } = problem.products;
+    const { groupN, threadN } = schedule;
+    const each = threadN / 4;
+    const keys = defineGroups(
+      emitter,
+      { role: 'n', extent: N, width: 4, threads: layout.keyTiles * groupN },
+      Array.from({ length: each }, (_, j) => add(add(mul(tile, u32(groupN * each)), this.tx), u32(j * groupN))),
+      (thread, j) => Math.floor(thread / groupN) * groupN * each + j * groupN + (thread % groupN),
+    );
+    const existing = keys.map(({ points }) => (points.every((p) => !p.inside) ? undefined : emitter.bind('exists', construct(vector('bool', 4), ...points.map((p) => p.inside ?? bool(true))))));
+    return this.rows.flatMap((g) => g.points).map((row, i) => keys.map(({ points }, j): Score => {
+      const maps = points.map((key) => new Map([['m', row.index], ['n', key.index]]));
+      values.defineLanes(acc, maps.map((map) => accAt.map((index) => substitute(index, map))), products[i][j]);
+      const value = values.vector(maps.map((map) => substituteExpr(problem.score, map)));
+      const { [j]: exists } = existing;
+      return { value: emitter.bind('score', exists ? select(exists, value, LEAST) : value), exists };
+    }));
+  }
+
+  /** Brings maximum and sums up to date and puts the tile's weights into workgroup memory. */
+  private weigh(scores: readonly (readonly Score[])[]): void {
+    const { emitter, layout } = this;
+    const running = layout.keyTiles > 1;
+    const greatest = scores.map((row) => combineLanes('max', emitter.bind('most', row.map((s) => s.value).reduce((a, b) => same('max', a, b)))));
+    const found = this.parts.combine('max', this.rows.map((_, r) => construct(VECTOR, ...greatest.slice(4 * r, 4 * r + 4))));
+    this.rows.forEach((_, r) => {
+      const top = running ? emitter.bind('next', same('max', this.tops[r], found[r])) : found[r];
+      const sum = construct(VECTOR, ...[0, 1, 2, 3].map((i) => this.putWeights(r, i, scores[4 * r + i], element(top, i))));
+      if (!running) {
+        emitter.push(assign(this.totals[r], sum));
+        return;
+      }
+      const shrink = emitter.bind('shrink', same('exp', sub(this.tops[r], top)));
+      emitter.push(assign(this.totals[r], fma(this.totals[r], shrink, sum)), assign(this.tops[r], top));
+      for (let i = 0; i < 4; i++) for (const s of this.sums[4 * r + i]) emitter.push(assign(s, element(shrink, i), '*'));
+    });
+  }
+
+  /** Stores the weights of row `i` of group `r` at this thread's keys, and gives their sum. */
+  private putWeights(r: number, i: number, scores: readonly Score[], top: WgslExpr): WgslExpr {
+    const { emitter } = this;
+    const weights = scores.map(({ value, exists }, j) => {
+      const weight = same('exp', sub(value, splat(top, 4)));
+      // Where all keys are masked by the least number, one that does not exist would weigh as much as they do.
+      const named = emitter.bind('weight', exists ? select(exists, weight, construct(VECTOR)) : weight);
+      emitter.push(assign(this.weightAt(r, i, add(this.tx, u32(j * this.schedule.groupN))), named));
+      return named;
+    });
+    return combineLanes('sum', emitter.bind('weight', weights.reduce(add)));
+  }
+
+  /** The weights of row `i` of this thread's group `r` at four neighbouring keys of the tile. */
+  private weightAt(r: number, i: number, column: WgslExpr): WgslExpr {
+    const row = add(mul(this.rowGroup(r), u32(4)), u32(i));
+    return element(this.weights, add(mul(row, u32(this.layout.weightPitch)), column));
+  }
+
+  /** Adds the tile's weighted values, some keys at a time. */
+  private mix(tile: WgslExpr, values: StagedOperand): void {
+    const { emitter, schedule, layout } = this;
+    const { tileV } = schedule;
+    const { chunksPerTile, keyTiles, valueChunks, valueGroups, valueThreads } = layout;
+    const over: Axis = { name: 'chunk', extent: Math.min(chunksPerTile, valueChunks) };
+    // The last tile may end early.
+    const last = valueChunks - (keyTiles - 1) * chunksPerTile;
+    const below = last < over.extent ? emitter.bind('chunks', select(less(tile, u32(keyTiles - 1)), u32(chunksPerTile), u32(last))) : u32(over.extent);
+    this.steps(over, layout.groups * layout.size * valueChunks, below, (chunk) => {
+      emitter.push(barrier);
+      values.stage(this.chunkOf(over), false);
+      emitter.push(barrier);
+      const quad = emitter.names.fresh('quad');
+      const body = emitter.nested({}, () => {
+        const at = ref(quad, U32);
+        const column = emitter.bind('column', add(mul(chunk, u32(tileV / 4)), at));
+        const v = [0, 1, 2, 3].map((t) => Array.from({ length: valueGroups }, (_, q) => emitter.bind('v', values.at(add(mul(at, u32(4)), u32(t)), add(this.vx, u32(q * valueThreads))))));
+        this.sums.forEach((row, i) => {
+          const weight = emitter.bind('w', this.weightAt(Math.floor(i / 4), i % 4, column));
+          for (let t = 0; t < 4; t++) row.forEach((sum, q) => emitter.push(assign(sum, fma(splat(element(weight, t), 4), v[t][q], sum))));
+        });
+      });
+      emitter.push(forOf(quad, this.turn, u32(tileV / 4), u32(layout.turns), body));
+    });
+  }
+
+  /** Number of the tile's chunk of keys among all chunks. */
+  private chunkOf(chunk: Axis): Index {
+    return plus(scale(axis(this.tile), this.layout.chunksPerTile), axis(chunk));
+  }
+
+  /** Sums of the threads that share rows and values, then the epilogue. */
+  private finish(): void {
+    const { emitter, values, problem, schedule, layout } = this;
+    const { mix } = problem;
+    const { valueThreads, valueGroups, turns } = layout;
+    const totals = this.parts.combine('sum', this.totals);
+    if (turns > 1) sumTurns(emitter, this.sums.flat(), this.turn, add(mul(this.ty, u32(valueThreads)), this.vx), turns, schedule.groupM * valueThreads);
+    const body = emitter.nested({}, () => {
+      emitter.runs(layout.groups * schedule.groupM * valueThreads);
+      const columns = defineGroups(
+        emitter,
+        { role: 'n', extent: mix.N, width: 4, threads: valueThreads },
+        Array.from({ length: valueGroups }, (_, q) => add(this.vx, u32(q * valueThreads))),
+        (thread, q) => q * valueThreads + thread,
+      );
+      this.sums.forEach((row, i) => {
+        const total = splat(element(totals[Math.floor(i / 4)], i % 4), 4);
+        for (const sum of row) emitter.push(assign(sum, div(sum, total)));
+      });
+      emitEpilogue(emitter, values, mix, { rows: this.rows.flatMap((g) => g.points), columns, sum: (i, j) => this.sums[i][j], threadsN: valueThreads, repeats: mix.B });
+    });
+    emitter.push(valueThreads < schedule.groupN ? ifOf(less(this.tx, u32(valueThreads)), body) : { kind: 'block', body });
+  }
+}

@@ -1,0 +1,90 @@
+/** Attention in tiles on a device: tiles that do not divide the problem, layouts of operands, masks, and values from few to many. */
+import { describe, expect, test } from 'vitest';
+import type { Graph, NodeId } from '../../src/graph.ts';
+import type { AttentionTilesSchedule } from '../../src/schedule.ts';
+import { WEB } from '../../src/targets.ts';
+import { checkOnDevice } from '../helpers/check-plan.ts';
+import { testDevice } from '../helpers/device.ts';
+import { Sketch } from '../helpers/patterns.ts';
+
+const gpu = await testDevice();
+
+function graphOf(build: (s: Sketch) => NodeId): Graph {
+  const s = new Sketch();
+  return s.graph(build(s));
+}
+
+interface Shape {
+  readonly rows: number;
+  readonly keys: number;
+  readonly depth: number;
+  readonly values: number;
+  /** Operands are [b, d, n] rather than [b, n, d]. */
+  readonly channels?: boolean;
+  /** What is done with the scores, [2, rows, keys]. */
+  readonly mask?: (s: Sketch, scores: NodeId, shape: Shape) => NodeId;
+}
+
+/** softmax(f(q k^T)) v */
+function attention(shape: Shape): Graph {
+  const { rows, keys, depth, values, channels = false, mask } = shape;
+  return graphOf((s) => {
+    const order = (n: number, d: number): number[] => (channels ? [2, d, n] : [2, n, d]);
+    const [q, k, v] = [s.input('q', order(rows, depth)), s.input('k', order(keys, depth)), s.input('v', order(keys, values))];
+    const products = s.einsum(channels ? 'b e i, b e j -> b i j' : 'b i e, b j e -> b i j', q, k);
+    const scaled = s.by('mul', products, depth ** -0.5);
+    const scores = mask ? mask(s, scaled, shape) : scaled;
+    return s.einsum(channels ? 'b i j, b d j -> b d i' : 'b i j, b j d -> b i d', s.softmax(scores), v);
+  });
+}
+
+const counts = (s: Sketch, { rows, keys }: Shape, axis: 0 | 1): NodeId =>
+  s.like(s.reshape(s.op('iota', [], { n: axis === 0 ? rows : keys }), axis === 0 ? [1, rows, 1] : [1, 1, keys]), [2, rows, keys]);
+const bias: Shape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.param([rows, keys]));
+const causal: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('lessEqual', [counts(s, shape, 1), counts(s, shape, 0)], {}), scores, s.number(-Infinity, [2, shape.rows, shape.keys])], {});
+/** Some rows have every key masked: their weights are equal. */
+const masked: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('less', [counts(s, shape, 0), s.like(s.op('constant', [], { value: 3, dtype: 'i32' }), [2, shape.rows, shape.keys])], {}), scores, s.number(-3.4028234663852886e38, [2, shape.rows, shape.keys])], {});
+const data: Shape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.by('mul', s.like(s.reshape(s.input('mask', [2, keys]), [2, 1, keys]), [2, rows, keys]), 1e30));
+
+const tiles = (threadM: number, groupM: number, threadN: number, groupN: number, tileK: number, tileV: number, keep: boolean): AttentionTilesSchedule =>
+  ({ family: 'attentionTiles', threadM, groupM, threadN, groupN, tileK, tileV, keep });
+
+const SCHEDULES = [tiles(4, 2, 4, 4, 8, 8, true), tiles(4, 1, 4, 32, 4, 32, false), tiles(8, 2, 8, 4, 16, 16, false)];
+
+const SHAPES: readonly [string, Shape][] = [
+  ['whole tiles', { rows: 16, keys: 32, depth: 16, values: 16 }],
+  ['edges', { rows: 19, keys: 37, depth: 12, values: 20 }],
+  ['odd everywhere', { rows: 9, keys: 41, depth: 7, values: 5, mask: bias }],
+  ['channels first, bias', { rows: 20, keys: 36, depth: 4, values: 8, channels: true, mask: bias }],
+  ['more values than threads', { rows: 5, keys: 17, depth: 8, values: 36 }],
+  ['causal', { rows: 21, keys: 21, depth: 8, values: 8, mask: causal }],
+  ['rows without keys', { rows: 7, keys: 21, depth: 8, values: 8, mask: masked }],
+  ['masked by data', { rows: 6, keys: 30, depth: 8, values: 12, mask: data }],
+  ['few rows, few values', { rows: 2, keys: 23, depth: 5, values: 3 }],
+];
+
+const families = async (graph: Graph, options: Partial<Parameters<typeof checkOnDevice>[2]>): Promise<string[]> =>
+  (await checkOnDevice(gpu!.device, graph, { target: WEB, attention: true, ...options } as never)).kernels.map((k) => k.schedule.family);
+
+describe.skipIf(!gpu)('attention in tiles', () => {
+  describe.each(SHAPES)('%s', (_, shape) => {
+    test.each(SCHEDULES)('$threadM x $threadN', async (schedule) => {
+      expect(await families(attention(shape), { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) })).toContain('attentionTiles');
+    });
+  });
+
+  test.each<[string, (s: Sketch) => NodeId]>([
+    ['heads of one projection', (s) => s.attention(s.input('x', [2, 9, 16]), 2, s.param([2, 9, 9]))],
+    ['windows', (s) => s.unwindows(s.attention(s.windows(s.input('x', [2, 6, 6, 8]), 3), 2), 3, [2, 6, 6, 8])],
+    ['keys that heads share', (s) => {
+      const [q, k, v] = [s.input('q', [2, 3, 5, 4]), s.input('k', [2, 7, 4]), s.input('v', [2, 7, 6])];
+      return s.einsum('b h i j, b j d -> b i h d', s.softmax(s.einsum('b h i e, b j e -> b h i j', q, k)), v);
+    }],
+  ])('%s, as the rules choose', async (_, build) => {
+    expect(await families(graphOf(build), {})).toContain('attentionTiles');
+  });
+
+  test('in halves', async () => {
+    expect(await families(attention({ rows: 19, keys: 37, depth: 12, values: 20, mask: bias }), { storage: 'f16', tolerance: 2e-3 })).toContain('attentionTiles');
+  });
+});
