@@ -13,7 +13,11 @@ export interface Work {
   readonly issuedBytes: number;
   /** Distinct bytes that the cache does not hold. */
   readonly memoryBytes: number;
-  readonly invocations: number;
+  readonly workgroups: number;
+  /** Invocations of a workgroup. */
+  readonly workgroupSize: number;
+  /** Whether tiles are staged in workgroup memory: then every load is waited for at a barrier. */
+  readonly staged: boolean;
   /** Operands in f16 matrix units, or anything else. */
   readonly units: 'f32' | 'f16';
 }
@@ -26,25 +30,34 @@ export interface Prediction {
   readonly dispatch: number;
   readonly total: number;
   readonly bound: Bound;
+  /** Share of the device's arithmetic that the dispatch can use at once. */
   readonly fill: number;
 }
 
-/** Bytes that an invocation has under way at once: a few independent vector loads (Little's law turns it into a rate). */
-const IN_FLIGHT = 64;
-
-/** Invocations keep several independent sums each, so that a part of all lanes suffices to fill the arithmetic units. */
-const ARITHMETIC_FILL = 1 / 4;
+/**
+ * Bytes that an invocation has under way at once (with the latency, Little's law gives its rate): one vector of four f32
+ * where barriers stand between loads, a few where loads do not wait for each other.
+ */
+const IN_FLIGHT = { staged: 16, direct: 64 } as const;
 
 export function predict(work: Work, profile: Profile): Prediction {
-  const { bandwidth, cache: level, rates, lanes, latency, dispatch } = profile;
-  const fill = Math.min(1, work.invocations / lanes);
+  const { bandwidth, cache: level, rates, cores, latency, dispatch } = profile;
+  const fill = fillOf(work, cores);
   const rate = (work.units === 'f16' && rates.f16) || rates.f32;
-  const arithmetic = work.flops / (rate * Math.min(1, work.invocations / (lanes * ARITHMETIC_FILL)));
-  const cache = work.issuedBytes / Math.min(level.bandwidth, (work.invocations * IN_FLIGHT) / latency);
+  const arithmetic = work.flops / (rate * fill);
+  const reached = work.staged ? level.bandwidth : level.direct;
+  const inFlight = work.workgroups * work.workgroupSize * (work.staged ? IN_FLIGHT.staged : IN_FLIGHT.direct);
+  const cache = work.issuedBytes / Math.min(reached, inFlight / latency);
   const memory = work.memoryBytes / bandwidth;
   const busy = Math.max(memory, cache, arithmetic);
   const bound = busy < dispatch ? 'dispatch' : arithmetic >= busy ? 'arithmetic' : 'memory';
   return { memory, cache, arithmetic, dispatch, total: dispatch + busy, bound, fill };
+}
+
+/** The last wave of workgroups leaves cores idle, and a core with few invocations leaves its units idle. */
+function fillOf({ workgroups, workgroupSize }: Work, { count, invocations }: Profile['cores']): number {
+  const waves = Math.ceil(workgroups / count);
+  return (workgroups / (waves * count)) * Math.min(1, (waves * workgroupSize) / invocations);
 }
 
 /** FLOPs a byte above which a kernel that fills the device is bound by arithmetic. */

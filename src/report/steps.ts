@@ -18,7 +18,7 @@ import type { Kind, Place, StepRow, Sums } from './types.ts';
 export interface CodeFacts {
   readonly workgroups: readonly [number, number, number];
   readonly issued: { readonly loadBytes: number; readonly storeBytes: number };
-  readonly module: { readonly workgroupSize: readonly [number, number, number] };
+  readonly module: { readonly workgroupSize: readonly [number, number, number]; readonly workgroupVars: readonly unknown[] };
 }
 
 /** A plan with its kernels' code, `kernels[i]` for `plan.kernels[i]`. */
@@ -54,9 +54,9 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
       memoryBytes += missed[index][i] * bytes;
       if (plan.kernels[step.kernel].spaces[i] === 'weights') parameters += elements;
     });
-    const invocations = workgroups.reduce((a, b) => a * b) * module.workgroupSize.reduce((a, b) => a * b);
+    const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b);
     const units = schedule.family === 'subgroupMatrix' ? 'f16' : 'f32';
-    const prediction = predict({ flops, issuedBytes: issued.loadBytes + issued.storeBytes, memoryBytes, invocations, units }, profile);
+    const prediction = predict({ flops, issuedBytes: issued.loadBytes + issued.storeBytes, memoryBytes, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), staged: module.workgroupVars.length > 0, units }, profile);
     const origin = mainOrigin(ops, kinds[index], step.call.origin);
     const row: StepRow = {
       index,
