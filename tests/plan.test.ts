@@ -128,7 +128,7 @@ describe('the text form', () => {
       .replace(/family=\w+/, 'family=magic');
     expect(readPlan(text).errors.map((e) => e.message)).toEqual([
       'the memory: expected an integer as arenaBytes',
-      'family: expected one of generic, row, contraction, subgroupMatrix, window, attention',
+      expect.stringContaining('family: expected one of generic, row, contraction'),
     ]);
   });
 });
