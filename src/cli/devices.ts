@@ -72,8 +72,9 @@ function describe(info: GPUAdapterInfo): string {
 }
 
 /** The `native` profile: what an open device offers. Its features and limits must have been requested with it. */
-export function targetOf(device: GPUDevice): Target {
-  const info = device.adapterInfo as AdapterFacts;
+export function targetOf(device: GPUDevice, adapterInfo: GPUAdapterInfo = device.adapterInfo): Target {
+  // Dawn lists matrix shapes on the adapter's own information only.
+  const info = adapterInfo as AdapterFacts;
   const limits = Object.fromEntries(Object.keys(WEB_LIMITS).map((name) => [name, device.limits[name as keyof TargetLimits]]));
   const has = (feature: string) => device.features.has(feature);
   return {
@@ -103,7 +104,7 @@ async function openAdapter(adapter: GPUAdapter): Promise<GpuDevice> {
     kind: isSoftware(adapter.info) ? 'software' : 'gpu',
     device,
     description: describe(adapter.info),
-    target: targetOf(device),
+    target: targetOf(device, adapter.info),
     close: () => device.destroy(),
   };
 }

@@ -78,45 +78,62 @@ function sharedDepth(problem: ContractionProblem, { limits }: Target): Contracti
 interface Tile {
   readonly thread: readonly [m: number, n: number];
   readonly group: readonly [m: number, n: number];
+  /** 0: operands straight from memory. */
   readonly tileK: number;
   readonly splitK: number;
   readonly prefetch: boolean;
-  /** Products a second on a device that is full, relative to the first tile: by how many products a loaded value serves. */
-  readonly speed: number;
+  /** Multiply-adds of a full device, as a share of what its lanes could do. */
+  readonly efficiency: number;
+  /** Nanoseconds from one depth to the next in a workgroup that is alone on its unit. */
+  readonly stepNs: number;
+  /** Nanoseconds that a workgroup takes besides its products: filling tiles, adding up shares. */
+  readonly groupNs: number;
 }
 
-/** From the largest, which serves a loaded value most often, to the smallest, which gives the device most to do at once. */
+/**
+ * Measured on an H200 with bench/gemm.ts at full clock: efficiency at 4096^3 and 197 x 3072 x 768, steps at
+ * 197 x 192 x 768, whose few workgroups do not fill the device. Loading the next tile early is worth 10% there.
+ */
 const TILES: readonly Tile[] = [
-  { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: false, speed: 1 },
-  { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.95 },
-  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: false, speed: 0.85 },
-  { thread: [4, 4], group: [16, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.6 },
-  { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: false, speed: 0.55 },
-  { thread: [4, 4], group: [8, 8], tileK: 32, splitK: 2, prefetch: false, speed: 0.45 },
-  { thread: [4, 4], group: [4, 8], tileK: 32, splitK: 4, prefetch: false, speed: 0.35 },
+  { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.59, stepNs: 90, groupNs: 100 },
+  { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.54, stepNs: 85, groupNs: 100 },
+  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.5, stepNs: 82, groupNs: 100 },
+  { thread: [4, 4], group: [16, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.46, stepNs: 32, groupNs: 100 },
+  { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.4, stepNs: 27, groupNs: 100 },
+  { thread: [4, 4], group: [8, 8], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.36, stepNs: 22, groupNs: 100 },
+  { thread: [4, 4], group: [8, 8], tileK: 32, splitK: 1, prefetch: true, efficiency: 0.32, stepNs: 21, groupNs: 100 },
+  { thread: [4, 4], group: [4, 8], tileK: 32, splitK: 1, prefetch: true, efficiency: 0.26, stepNs: 22, groupNs: 100 },
+  { thread: [4, 4], group: [2, 8], tileK: 0, splitK: 8, prefetch: false, efficiency: 0.33, stepNs: 120, groupNs: 500 },
+  { thread: [4, 4], group: [2, 4], tileK: 0, splitK: 16, prefetch: false, efficiency: 0.33, stepNs: 150, groupNs: 500 },
 ];
 
-/** Threads that keep a large GPU busy: two workgroups of 128 on each of some 128 units. */
-const BUSY_THREADS = 1 << 15;
+/** The device that the figures above are of: units that run workgroups, lanes of each, and their clock. */
+const UNITS = 132;
+const LANES_PER_NS = 128 * 1.98;
 
-/** The tile with the most useful products a second: its speed, less what hangs over the edges, less what leaves the device idle. */
+/**
+ * The tile that should be done first. A unit runs its workgroups one after the other at the tile's efficiency, unless
+ * there is too little on it to hide what each depth waits for.
+ */
 function stagedTiles(problem: ContractionProblem, target: Target): ContractionSchedule {
   const { B, M, N } = problem;
   const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const score = (tile: Tile): number => {
+  const nanoseconds = (tile: Tile): number => {
     const [rows, columns] = sides(tile);
-    const [down, across] = [Math.ceil(M / rows), Math.ceil(N / columns)];
-    const useful = (M * N) / (down * rows * across * columns);
-    const busy = Math.min(1, (down * across * B * threadsOf(tile)) / BUSY_THREADS);
-    return tile.speed * useful * busy;
+    const share = Math.ceil(depth / tile.splitK);
+    const turns = Math.ceil((Math.ceil(M / rows) * Math.ceil(N / columns) * B) / UNITS);
+    const products = (tile.thread[0] * tile.thread[1] * threadsOf(tile) * share) / LANES_PER_NS;
+    return Math.max(turns * (products / tile.efficiency + tile.groupNs), share * tile.stepNs + tile.groupNs);
   };
   const usable = TILES.filter((t) => fits(t, target));
   if (usable.length === 0) return softwareTiles(problem);
-  const chosen = usable.reduce((best, tile) => (score(tile) > score(best) ? tile : best));
+  const chosen = usable.reduce((best, tile) => (nanoseconds(tile) < nanoseconds(best) ? tile : best));
+  // Short depths need no tile deeper than they are.
   const tileK = Math.min(chosen.tileK, 4 * Math.ceil(depth / 4));
+  const splitK = chosen.tileK === 0 ? Math.min(chosen.splitK, powerAtLeast(Math.ceil(depth / 4))) : Math.min(chosen.splitK, powerAtMost(tileK));
   return {
     family: 'contraction', threadM: chosen.thread[0], threadN: chosen.thread[1], groupM: chosen.group[0], groupN: chosen.group[1],
-    tileK, splitK: Math.min(chosen.splitK, powerAtMost(tileK)), vector: 4, ...(chosen.prefetch && { prefetch: true }),
+    tileK, splitK, vector: 4, ...(chosen.prefetch && { prefetch: true }),
   };
 }
 
