@@ -1,77 +1,82 @@
-/** Tiles for attention through workgroup memory, by its extents and the target. */
-import { attentionLayout } from '../kernel-attention-layout.ts';
+/**
+ * Tiles for attention through workgroup memory: of all that fit the target, those that a model of a large GPU takes the
+ * fewest cycles for. Long problems want many rows to share what is staged; short ones want many threads at once.
+ */
+import { attentionLayout, type AttentionLayout } from '../kernel-attention-layout.ts';
 import { attentionProblem, type AttentionProblem } from '../kernel-attention-problem.ts';
 import type { Kernel } from '../kernel.ts';
 import type { AttentionTilesSchedule } from '../schedule.ts';
-import type { Target } from '../targets.ts';
-
-interface Tile {
-  readonly threadM: number;
-  readonly groupM: number;
-  readonly threadN: number;
-  /** Threads along the keys at most. */
-  readonly groupN: number;
-  /** Rows a second on a device that is full, relative to the first tile: by how many products a loaded value serves. */
-  readonly speed: number;
-}
-
-/** From the most rows, which share every staged key and value, to the fewest, which give a device the most to do at once. */
-const TILES: readonly Tile[] = [
-  { threadM: 8, groupM: 8, threadN: 4, groupN: 16, speed: 1 },
-  { threadM: 4, groupM: 8, threadN: 4, groupN: 16, speed: 0.8 },
-  { threadM: 4, groupM: 4, threadN: 4, groupN: 32, speed: 0.6 },
-  { threadM: 4, groupM: 2, threadN: 4, groupN: 64, speed: 0.4 },
-  { threadM: 4, groupM: 1, threadN: 4, groupN: 64, speed: 0.25 },
-];
-/** Workgroups and threads that keep a large GPU busy. */
-const BUSY_GROUPS = 128;
-const BUSY_THREADS = 1 << 15;
-/** Workgroup memory that leaves room for several workgroups on a core. */
-const MOST_BYTES = 32768;
+import type { Target, TargetLimits } from '../targets.ts';
 
 /** Values up to which a row's weighted sums stay in registers, and depth up to which its products are worth joining. */
 const MOST_VALUES = 128;
 const MOST_DEPTH = 256;
 
 /** Undefined where the kernel is no attention, where no tile fits, and on a CPU, whose workgroup memory is memory. */
-export function attentionTiles(kernel: Kernel, target: Target): AttentionTilesSchedule | undefined {
-  const problem = target.software ? undefined : attentionProblem(kernel);
+export function attentionTiles(kernel: Kernel, { software, limits }: Target): AttentionTilesSchedule | undefined {
+  const problem = software ? undefined : attentionProblem(kernel);
   if (!problem) return undefined;
   const { products, mix } = problem;
-  if (products.N < 4 || products.depth[0] > MOST_DEPTH || mix.N > MOST_VALUES || mix.B > target.limits.maxComputeWorkgroupsPerDimension) return undefined;
-  const found = TILES.flatMap((tile) => {
-    const schedule = fitted(problem, tile, target);
-    return schedule ? [{ schedule, tile, layout: attentionLayout(problem, schedule) }] : [];
-  });
-  const busy = found.filter(({ layout }) => layout.groups >= BUSY_GROUPS && layout.groups * layout.size >= BUSY_THREADS);
-  const timeOf = ({ tile, layout }: (typeof found)[number]): number => (layout.rowTiles * layout.rows) / tile.speed;
-  const candidates = busy.length > 0 ? busy : found.filter(({ layout }) => layout.rows <= Math.max(4, mix.M)).slice(-1);
-  return candidates.toSorted((a, b) => timeOf(a) - timeOf(b))[0]?.schedule;
+  if (products.N < 4 || products.depth[0] > MOST_DEPTH || mix.N > MOST_VALUES || mix.B > limits.maxComputeWorkgroupsPerDimension) return undefined;
+  let best: { readonly schedule: AttentionTilesSchedule; readonly cycles: number } | undefined;
+  for (const schedule of fitting(problem, limits)) {
+    const cycles = estimate(schedule, attentionLayout(problem, schedule));
+    if (!best || cycles < best.cycles) best = { schedule, cycles };
+  }
+  return best?.schedule;
 }
 
-/** The tile with as many keys at once and as much staged at once as workgroup memory holds. */
-function fitted(problem: AttentionProblem, { threadM, groupM, threadN, groupN: most }: Tile, { limits }: Target): AttentionTilesSchedule | undefined {
-  const { products } = problem;
-  const [depth] = products.depth;
-  const whole = 4 * Math.ceil(depth / 4);
+/** Workgroup memory that leaves room for several workgroups on a core. */
+const MOST_BYTES = 32768;
+const MOST_THREADS = 256;
+
+function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<AttentionTilesSchedule> {
+  const { products, mix } = problem;
   const bytes = Math.min(limits.maxComputeWorkgroupStorageSize, MOST_BYTES);
-  const steps = [...new Set([whole, 32, 16, 8].filter((t) => t <= whole))];
-  const enough = 2 ** Math.ceil(Math.log2(Math.ceil(products.N / threadN)));
-  for (let groupN = Math.max(4, Math.min(most, enough)); groupN >= 4; groupN /= 2) {
-    if (groupM * groupN > limits.maxComputeInvocationsPerWorkgroup) continue;
-    for (const tileK of steps) {
-      for (const keep of [true, false]) {
-        const schedule = { family: 'attentionTiles', threadM, threadN, groupM, groupN, tileK, tileV: keysAtOnce(problem, threadN * groupN, tileK), keep } as const;
-        if (attentionLayout(problem, schedule).bytes <= bytes) return schedule;
+  const threads = Math.min(limits.maxComputeInvocationsPerWorkgroup, MOST_THREADS);
+  const whole = 4 * Math.ceil(products.depth[0] / 4);
+  const depths = [...new Set([8, 16, 32, whole])].filter((t) => t <= whole);
+  for (const threadM of [4, 8]) {
+    // Not twice as many rows or keys as there are.
+    for (let groupM = 1; groupM <= 16 && (groupM === 1 || threadM * groupM < 2 * mix.M); groupM *= 2) {
+      for (let groupN = 4; groupM * groupN <= threads && (groupN === 4 || 4 * groupN < 2 * products.N); groupN *= 2) {
+        const keys = 4 * groupN;
+        for (const tileK of depths) {
+          for (let tileV = 8; tileV <= keys; tileV *= 2) {
+            for (const keep of [true, false]) {
+              const schedule = { family: 'attentionTiles', threadM, threadN: 4, groupM, groupN, tileK, tileV, keep } as const;
+              if (attentionLayout(problem, schedule).bytes <= bytes) yield schedule;
+            }
+          }
+        }
       }
     }
   }
-  return undefined;
 }
 
-/** Keys whose values take about as much room as all keys in `tileK` of their depth; a tile of keys is a multiple of them. */
-function keysAtOnce({ mix }: AttentionProblem, keys: number, tileK: number): number {
-  let count = keys;
-  while (count > 8 && count * mix.N > tileK * keys) count /= 2;
-  return count;
+/** A large GPU: cores, instructions that each issues a cycle for 32 threads, and what a core holds at once. */
+const GPU = { cores: 132, issue: 4, lanes: 32, threads: 2048, registers: 65536, bytes: 200 * 1024, groups: 32 };
+/** Cycles: from a global load to its use, from a workgroup's barrier to the next instruction. */
+const LATENCY = 700;
+const BARRIER = 40;
+/** Instructions: to load a vector from workgroup memory, to stage one, to make a weight of a product. */
+const LOAD = 2;
+const STAGE = 12;
+const WEIGH = 16;
+
+function estimate({ threadM, threadN, groupN, tileK, tileV, keep }: AttentionTilesSchedule, layout: AttentionLayout): number {
+  const { rows, keys, keyTiles, chunks, chunksPerTile, valueGroups, values, turns, size, groups } = layout;
+  const staged = (vectors: number): number => STAGE * Math.ceil(vectors / size);
+  const depth = chunks * tileK;
+  const queries = chunks * staged((tileK * rows) / 4);
+  const products = depth * (LOAD * (threadM + threadN) / 4 + threadM * threadN) + chunks * staged((tileK * keys) / 4) + (keep ? 0 : queries);
+  const softmax = WEIGH * threadM * threadN + LOAD * (threadM / 4) * groupN;
+  const mix = (keys / 4 / turns) * (LOAD * (threadM + 4 * valueGroups) + 16 * threadM * valueGroups) + chunksPerTile * staged((tileV * values) / 4);
+  const instructions = keyTiles * (products + softmax + mix) + (keep ? queries : 0);
+  const waits = keyTiles * ((chunks + chunksPerTile) * (LATENCY + 2 * BARRIER) + 2 * BARRIER);
+  const registers = 64 + threadM * (threadN + 4 * valueGroups) + 4 * (threadM + threadN);
+  const resident = Math.floor(Math.min(GPU.groups, GPU.threads / size, GPU.registers / (registers * size), GPU.bytes / layout.bytes));
+  const issued = (groups * Math.ceil(size / GPU.lanes) * instructions) / (GPU.cores * GPU.issue);
+  const waves = Math.ceil(groups / (GPU.cores * Math.max(1, resident)));
+  return Math.max(issued, waves * (waits + instructions));
 }
