@@ -2,6 +2,7 @@
 import { findings } from './findings.ts';
 import { STYLE } from './style.ts';
 import type { Source } from '../source.ts';
+import type { Comparison } from './compare.ts';
 import type { Report } from './types.ts';
 import type { PageData } from './page/model.ts';
 
@@ -17,10 +18,13 @@ export interface PageInput {
   readonly report: Report;
   readonly sources: readonly Source[];
   readonly wgsl: readonly string[];
+  /** The report beside others; it is the first of them. */
+  readonly comparison?: Comparison;
 }
 
-export function reportHtml({ report, sources, wgsl }: PageInput, scripts: PageScripts): string {
-  const data: PageData = { report, findings: findings(report), sources: sources.map(({ path, text }) => ({ path, text })), wgsl };
+export function reportHtml({ report, sources, wgsl, comparison }: PageInput, scripts: PageScripts): string {
+  const compared = comparison && { ...comparison, reports: comparison.reports.map(({ after, before, batch, profile, parameters }) => ({ after, before, batch, profile: profile.name, parameters })) };
+  const data: PageData = { report, findings: findings(report), sources: sources.map(({ path, text }) => ({ path, text })), wgsl, ...(compared && { comparison: compared }) };
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',

@@ -81,6 +81,7 @@ export function blockTypeRows(blocks: readonly BlockRow[], plans: BothPlans): Bl
   spread(plans, around, row);
   spread({ before: [], after: plans.after }, ({ block }) => [block], (block) => ({ before: noSums(), after: row(block).self }));
   for (const { scope, block } of blocks) if (block !== '') row(block).scopes.add(scope);
+  for (const { origin } of [...plans.before, ...plans.after]) row(origin.block).scopes.add(origin.scope);
   return [...rows.values()].map(({ scopes, ...rest }) => ({ ...rest, places: scopes.size })).sort((a, b) => b.after.seconds - a.after.seconds);
 }
 

@@ -63,6 +63,7 @@ button:focus-visible, a:focus-visible, select:focus-visible, .scroll:focus-visib
 @media (max-width: 640px) {
   main { padding: .6rem; }
   .source .wide { display: none; }
+  td:first-child { max-width: 48vw; overflow: hidden; text-overflow: ellipsis; }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   th, td { padding: .22rem .4rem; }
 }

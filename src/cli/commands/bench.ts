@@ -1,13 +1,12 @@
 /** `vitc bench`: latency, throughput, first run and a table of kernels on the device at hand. */
 import { existsSync, statSync } from 'node:fs';
 import { Command } from 'commander';
-import { sizeOf } from '../../graph.ts';
-import { unitValues } from '../../weights/seeded.ts';
 import { WEB } from '../../targets.ts';
 import { openDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { error } from '../../diagnostics.ts';
-import { loadPackage, packageExecutor, type AnyModel, type InputPort, type Values } from '../executor.ts';
+import { loadPackage, packageExecutor } from '../executor.ts';
+import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
 import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, weightsOption, type CommandMaker } from '../options.ts';
 import { formatBytes, formatMilliseconds, print, say, table } from '../terminal.ts';
@@ -86,43 +85,4 @@ async function fromSource(argument: string, options: BenchOptions, opened: Param
   const graph = graphOf(model, { set: options.set, batch: options.batch });
   const read = (await weightsFor(model, graph, options))?.read ?? ((name, shape) => seededWeight(name, shape));
   return packageExecutor({ graph, read, dtype: options.dtype, target: options.target === 'web' ? WEB : undefined, opened });
-}
-
-/** Values in [-1, 1): zeros would hide wrong indexing and can run faster than real data. */
-function randomInputs(ports: readonly InputPort[]): Record<string, Values> {
-  return Object.fromEntries(
-    ports.map(({ name, shape, dtype }) => {
-      const values = unitValues(`input:${name}`, sizeOf(shape), 1);
-      return [name, dtype === 'f32' ? values : new Int32Array(values.length)];
-    }),
-  );
-}
-
-async function timed(run: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await run();
-  return performance.now() - start;
-}
-
-/** The median over `seconds` and at least 5 runs, after as many to warm up as take a quarter of that. */
-async function medianOf(seconds: number, measure: () => Promise<number>): Promise<{ median: number; runs: number }> {
-  for (const end = performance.now() + 250 * seconds; performance.now() < end; ) await measure();
-  const times: number[] = [];
-  for (const end = performance.now() + 1000 * seconds; performance.now() < end || times.length < 5; ) times.push(await measure());
-  times.sort((a, b) => a - b);
-  return { median: times[times.length >> 1], runs: times.length };
-}
-
-/** Milliseconds a prediction with inputs and outputs on the device: many recorded in one submit. */
-async function deviceTime(model: AnyModel, seconds: number, guess: number): Promise<number> {
-  const repeats = Math.max(1, Math.min(50, Math.round(100 / Math.max(guess, 0.1))));
-  const { median } = await medianOf(seconds, () =>
-    timed(async () => {
-      const encoder = model.device.createCommandEncoder();
-      for (let i = 0; i < repeats; i++) model.record(encoder);
-      model.device.queue.submit([encoder.finish()]);
-      await model.device.queue.onSubmittedWorkDone();
-    }),
-  );
-  return median / repeats;
 }

@@ -1,8 +1,8 @@
 /** The report's page: puts the parts together from the data that the page carries. */
-import type { BlockRow, KernelRow, PageData, Place, StepRow, Sums } from './model.ts';
+import type { BlockRow, KernelRow, PageComparison, PageData, Place, StepRow, Sums } from './model.ts';
 import { formatBytes, formatCount, formatRatio, formatShare } from '../../units.ts';
 import { h, section, sortableTable, type Child, type Column } from './dom.ts';
-import { blockBars, kindBars, memoryMap, roofline, seconds, waterfall } from './plots.ts';
+import { blockBars, comparisonBars, kindBars, memoryMap, roofline, seconds, waterfall } from './plots.ts';
 import { sourceView } from './source.ts';
 
 const data = JSON.parse(document.getElementById('data')!.textContent!) as PageData;
@@ -143,7 +143,7 @@ function blocksSection(): Child {
   const rows = shownBlocks().map((b) => ({ name: b.scope, after: b.after.seconds, before: b.before.seconds }));
   const table = sortableTable<BlockRow>(
     [
-      { title: 'block', value: (b) => b.scope, show: (b) => h('span', { style: `padding-left: ${0.8 * (b.scope === '' ? 0 : depthOf(b.scope))}em` }, b.scope === '' ? report.model : b.scope, b.block !== '' && h('span', { class: 'block-name' }, ` ${b.block}`)) },
+      { title: 'block', value: (b) => b.scope, show: (b) => h('span', { title: b.scope, style: `padding-left: ${0.8 * (b.scope === '' ? 0 : depthOf(b.scope))}em` }, b.scope === '' ? report.model : b.scope.split('.').at(-1)!, b.block !== '' && h('span', { class: 'block-name' }, ` ${b.block}`)) },
       ...sumColumns<BlockRow>((b) => b),
       { title: 'dispatches', value: (b) => b.after.dispatches },
       { title: 'parameters', value: (b) => b.parameters, show: (b) => formatCount(b.parameters) },
@@ -180,8 +180,18 @@ function profileSection(): Child {
   return h('div', { class: 'scroll', tabindex: 0 }, h('table', {}, h('thead', {}, h('tr', {}, ['figure', 'value', 'where from'].map((t) => h('th', { scope: 'col' }, t)))), h('tbody', {}, figures.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell ?? '')))))));
 }
 
+function comparisonSection(c: PageComparison): HTMLElement {
+  type Row = { readonly name: string; readonly seconds: readonly (number | null)[] };
+  const columns = (first: string): Column<Row>[] => [
+    { title: first, value: (r) => r.name },
+    ...c.labels.map((label, i): Column<Row> => ({ title: label, value: (r) => r.seconds[i] ?? undefined, show: (r) => (r.seconds[i] === null ? '-' : seconds(r.seconds[i])) })),
+  ];
+  return section('comparison', 'Compared', '', h('ul', { class: 'findings' }, c.findings.map((f) => h('li', {}, f))), comparisonBars(c), sortableTable<Row>(columns('block, time an item'), c.blocks.map((b) => ({ name: b.scope, seconds: b.seconds })), { limit: 40 }));
+}
+
 main.append(
   h('header', {}, h('h1', {}, report.model), h('p', { class: 'note' }, `batch ${report.batch}, ${report.dtype}, target ${report.target}; predicted for ${report.profile.name}: ${report.profile.description}`), report.doc !== undefined && h('p', { class: 'note' }, report.doc)),
+  ...(data.comparison ? [comparisonSection(data.comparison)] : []),
   h('ul', { class: 'cards' }, cards().map((c) => h('li', {}, h('span', { class: 'title' }, c.title), h('strong', {}, c.value), h('span', { class: 'note' }, c.note)))),
   h('ul', { class: 'findings' }, data.findings.map((f) => h('li', {}, f))),
   kindBars(report),

@@ -1,5 +1,6 @@
 /** What the page is given. */
-import type { Report } from '../types.ts';
+import type { Comparison } from '../compare.ts';
+import type { Report, Totals } from '../types.ts';
 
 export type { Profile } from '../../profiles.ts';
 export type { BlockRow, Bound, KernelRow, LineRow, Place, Report, Saving, StepRow, Sums } from '../types.ts';
@@ -10,4 +11,10 @@ export interface PageData {
   readonly sources: readonly { readonly path: string; readonly text: string }[];
   /** WGSL by index of the kernel. */
   readonly wgsl: readonly string[];
+  readonly comparison?: PageComparison;
 }
+
+/** A comparison with the totals of its reports alone. */
+export type PageComparison = Omit<Comparison, 'reports'> & {
+  readonly reports: readonly { readonly after: Totals; readonly before: Totals; readonly batch: number; readonly profile: string; readonly parameters: number }[];
+};

@@ -1,6 +1,6 @@
 /** The page's plots, drawn by Observable Plot, which the page carries with it. */
 import type * as PlotLibrary from '@observablehq/plot';
-import type { Bound, Profile, Report, Saving } from './model.ts';
+import type { Bound, PageComparison, Profile, Report, Saving } from './model.ts';
 import { formatBytes, formatCount, formatMilliseconds } from '../../units.ts';
 import { h } from './dom.ts';
 
@@ -167,6 +167,22 @@ export function kindBars(report: Report): HTMLElement {
       y: { label: null, domain: ['as written', 'compiled'], tickSize: 0 },
       color: { domain: report.shares.map((s) => s.kind), range: ['contraction', 'softmax', 'normalization', 'reduction', 'order', 'elementwise', 'movement'].filter((k) => report.shares.some((s) => s.kind === k)).map((k) => `var(--${k})`), legend: true },
       marks: [Plot.barX(rows, Plot.stackX({ y: 'side', x: 'share', fill: 'kind', inset: 0.5, title: (d: (typeof rows)[number]) => `${d.kind}: ${(100 * d.share).toFixed(1)}%` }))],
+    }),
+  );
+}
+
+/** Time an item of each variant, by kind of dispatch. */
+export function comparisonBars({ labels, kinds }: PageComparison): HTMLElement {
+  const rows = labels.flatMap((label, i) => kinds.map((k) => ({ label, kind: k.kind, seconds: k.seconds[i] ?? 0 })));
+  return responsive((width) =>
+    Plot.plot({
+      width,
+      height: 60 + 34 * labels.length,
+      marginLeft: Math.min(240, width * 0.36),
+      x: { label: 'predicted time an item', tickFormat: (v: number) => seconds(v), ticks: Math.max(2, Math.floor(width / 140)), grid: true },
+      y: { label: null, domain: labels as string[], tickSize: 0 },
+      color: { domain: kinds.map((k) => k.kind), range: kinds.map((k) => `var(--${k.kind})`), legend: true },
+      marks: [Plot.barX(rows, Plot.stackX({ y: 'label', x: 'seconds', fill: 'kind', inset: 1, title: (d: (typeof rows)[number]) => `${d.label}, ${d.kind}: ${seconds(d.seconds)}` }))],
     }),
   );
 }
