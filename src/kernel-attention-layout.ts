@@ -27,6 +27,8 @@ export interface AttentionLayout {
   /** Vectors from one row's weights to the next, and vectors that keys or values take when staged. */
   readonly weightPitch: number;
   readonly stagedVectors: number;
+  /** Vectors that queries take. */
+  readonly queryVectors: number;
   /** Bytes of workgroup memory in all. */
   readonly bytes: number;
 }
@@ -36,8 +38,11 @@ const DIRECT = 16;
 /** Bytes of a vector of four. */
 const VECTOR_BYTES = 16;
 
+/** Vectors from one row to the next where rows are staged as they lie: an odd number, so that neighbours lie in different banks. */
+export const rowPitch = (depth: number): number => (depth / 4) | 1;
+
 export function attentionLayout({ products, mix }: AttentionProblem, schedule: AttentionTilesSchedule): AttentionLayout {
-  const { threadM, threadN, groupM, groupN, tileK, tileV, keep } = schedule;
+  const { threadM, threadN, groupM, groupN, tileK, tileV, keep, dots } = schedule;
   const rows = threadM * groupM;
   const keys = threadN * groupN;
   if (threadM % 4 || threadN % 4 || tileK % 4 || tileV % 4 || keys % tileV) throw new Error('bug: staged tiles are of vectors of four');
@@ -50,8 +55,9 @@ export function attentionLayout({ products, mix }: AttentionProblem, schedule: A
   const values = 4 * valueGroups * valueThreads;
   const few = groupN > DIRECT ? 8 : 0;
   const weightPitch = keys / 4 + 1;
-  const stagedVectors = Math.max(tileK * (keys / 4 + 1), tileV * (values / 4 + 1));
-  const queries = (keep ? chunks * tileK : tileK) * (rows / 4 + 1);
+  const vectorsOf = (lines: number, depth: number): number => (dots ? lines * rowPitch(depth) : depth * (lines / 4 + 1));
+  const stagedVectors = Math.max(vectorsOf(keys, tileK), tileV * (values / 4 + 1));
+  const queryVectors = vectorsOf(rows, keep ? chunks * tileK : tileK);
   const partial = turns > 1 ? (turns / 2) * groupM * valueThreads * threadM * valueGroups : 0;
   return {
     rows,
@@ -70,6 +76,7 @@ export function attentionLayout({ products, mix }: AttentionProblem, schedule: A
     few,
     weightPitch,
     stagedVectors,
-    bytes: VECTOR_BYTES * (rows * weightPitch + stagedVectors + queries + (rows / 4) * (groupN + few) + partial),
+    queryVectors,
+    bytes: VECTOR_BYTES * (rows * weightPitch + stagedVectors + queryVectors + (rows / 4) * (groupN + few) + partial),
   };
 }

@@ -38,7 +38,7 @@ const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F
   subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer }, {}],
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
   attention: [{ rows: integer, columns: vector, threads: integer }, {}],
-  attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean }, {}],
+  attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, {}],
 };
 
 type Memory = Pick<Plan, 'arenaBytes' | 'livenessBound' | 'weightShards'>;

@@ -96,6 +96,8 @@ export interface AttentionTilesSchedule {
   readonly tileV: number;
   /** Queries are staged once, in all their depth, rather than again for every tile of keys. */
   readonly keep: boolean;
+  /** Queries and keys are staged in vectors along their depth, rather than of neighbouring rows and keys. */
+  readonly dots: boolean;
 }
 
 export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule;

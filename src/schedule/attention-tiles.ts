@@ -4,6 +4,8 @@
  */
 import { attentionLayout, type AttentionLayout } from '../kernel-attention-layout.ts';
 import { attentionProblem, type AttentionProblem } from '../kernel-attention-problem.ts';
+import { loadsOf } from '../kernel-expr.ts';
+import { strideOf } from '../kernel-index.ts';
 import type { Kernel } from '../kernel.ts';
 import type { AttentionTilesSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
@@ -35,6 +37,7 @@ function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<At
   const bytes = Math.min(limits.maxComputeWorkgroupStorageSize, MOST_BYTES);
   const threads = Math.min(limits.maxComputeInvocationsPerWorkgroup, MOST_THREADS);
   const whole = 4 * Math.ceil(products.depth[0] / 4);
+  const dots = loadsOf(products.right).some(({ at: [index] }) => strideOf(index, 'k0') === 1);
   const depths = [...new Set([8, 16, 32, whole])].filter((t) => t <= whole);
   for (const threadM of [4, 8]) {
     // Not twice as many rows or keys as there are.
@@ -44,7 +47,7 @@ function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<At
         for (const tileK of depths) {
           for (let tileV = 8; tileV <= keys; tileV *= 2) {
             for (const keep of [true, false]) {
-              const schedule = { family: 'attentionTiles', threadM, threadN: 4, groupM, groupN, tileK, tileV, keep } as const;
+              const schedule = { family: 'attentionTiles', threadM, threadN: 4, groupM, groupN, tileK, tileV, keep, dots } as const;
               if (attentionLayout(problem, schedule).bytes <= bytes) yield schedule;
             }
           }
@@ -54,29 +57,40 @@ function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<At
   }
 }
 
-/** A large GPU: cores, instructions that each issues a cycle for 32 threads, and what a core holds at once. */
-const GPU = { cores: 132, issue: 4, lanes: 32, threads: 2048, registers: 65536, bytes: 200 * 1024, groups: 32 };
+/** A large GPU: cores, instructions that each issues a cycle for 32 threads, bytes a cycle from the cache, and what a core holds at once. */
+const GPU = { cores: 132, issue: 4, lanes: 32, cache: 3000, threads: 2048, registers: 65536, bytes: 200 * 1024, groups: 32 };
 /** Cycles: from a global load to its use, from a workgroup's barrier to the next instruction. */
 const LATENCY = 700;
 const BARRIER = 40;
-/** Instructions: to load a vector from workgroup memory, to stage one, to make a weight of a product. */
-const LOAD = 2;
-const STAGE = 12;
+/** Vectors of workgroup memory that a core reads at once, and the issue slots that one reading takes from all threads. */
+const BANKED = 8;
+const READ = 4;
+/** Instructions: to stage a vector, to stage one that is scattered on the way, to make a weight of a product. */
+const STAGE = 10;
+const SCATTER = 32;
 const WEIGH = 16;
 
-function estimate({ threadM, threadN, groupN, tileK, tileV, keep }: AttentionTilesSchedule, layout: AttentionLayout): number {
-  const { rows, keys, keyTiles, chunks, chunksPerTile, valueGroups, values, turns, size, groups } = layout;
-  const staged = (vectors: number): number => STAGE * Math.ceil(vectors / size);
+function estimate({ threadM, threadN, groupN, tileK, tileV, keep, dots }: AttentionTilesSchedule, layout: AttentionLayout): number {
+  const { rows, keys, keyTiles, chunks, chunksPerTile, valueGroups, valueThreads, values, turns, size, groups } = layout;
+  // Threads of a warp that stand side by side along the keys, and one below the other along the rows, read different vectors.
+  const across = Math.min(groupN, GPU.lanes);
+  const read = (different: number): number => READ * Math.max(1, different / BANKED);
+  const readRow = read(GPU.lanes / across);
+  const stage = (vectors: number, each: number): number => each * Math.ceil(vectors / size);
   const depth = chunks * tileK;
-  const queries = chunks * staged((tileK * rows) / 4);
-  const products = depth * (LOAD * (threadM + threadN) / 4 + threadM * threadN) + chunks * staged((tileK * keys) / 4) + (keep ? 0 : queries);
-  const softmax = WEIGH * threadM * threadN + LOAD * (threadM / 4) * groupN;
-  const mix = (keys / 4 / turns) * (LOAD * (threadM + 4 * valueGroups) + 16 * threadM * valueGroups) + chunksPerTile * staged((tileV * values) / 4);
+  const perOperand = dots ? STAGE : SCATTER;
+  const queries = chunks * stage((tileK * rows) / 4, perOperand);
+  const multiply = depth * ((readRow * threadM + read(across) * threadN) / 4 + threadM * threadN);
+  const products = multiply + chunks * stage((tileK * keys) / 4, perOperand) + (keep ? 0 : queries);
+  const softmax = WEIGH * threadM * threadN + READ * (threadM / 4) * groupN;
+  const readValue = read(Math.min(valueThreads, across));
+  const mix = (keys / 4 / turns) * (readRow * threadM + readValue * 4 * valueGroups + 16 * threadM * valueGroups) + chunksPerTile * stage((tileV * values) / 4, STAGE);
   const instructions = keyTiles * (products + softmax + mix) + (keep ? queries : 0);
   const waits = keyTiles * ((chunks + chunksPerTile) * (LATENCY + 2 * BARRIER) + 2 * BARRIER);
   const registers = 64 + threadM * (threadN + 4 * valueGroups) + 4 * (threadM + threadN);
   const resident = Math.floor(Math.min(GPU.groups, GPU.threads / size, GPU.registers / (registers * size), GPU.bytes / layout.bytes));
   const issued = (groups * Math.ceil(size / GPU.lanes) * instructions) / (GPU.cores * GPU.issue);
+  const moved = (4 * groups * keyTiles * (depth * (keys + (keep ? 0 : rows)) + keys * values)) / GPU.cache;
   const waves = Math.ceil(groups / (GPU.cores * Math.max(1, resident)));
-  return Math.max(issued, waves * (waits + instructions));
+  return Math.max(issued, moved, waves * (waits + instructions));
 }

@@ -46,10 +46,10 @@ const causal: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('lessEqu
 const masked: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('less', [counts(s, shape, 0), s.like(s.op('constant', [], { value: 3, dtype: 'i32' }), [2, shape.rows, shape.keys])], {}), scores, s.number(-3.4028234663852886e38, [2, shape.rows, shape.keys])], {});
 const data: Shape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.by('mul', s.like(s.reshape(s.input('mask', [2, keys]), [2, 1, keys]), [2, rows, keys]), 1e30));
 
-const tiles = (threadM: number, groupM: number, threadN: number, groupN: number, tileK: number, tileV: number, keep: boolean): AttentionTilesSchedule =>
-  ({ family: 'attentionTiles', threadM, groupM, threadN, groupN, tileK, tileV, keep });
+const tiles = (threadM: number, groupM: number, threadN: number, groupN: number, tileK: number, tileV: number, keep: boolean, dots: boolean): AttentionTilesSchedule =>
+  ({ family: 'attentionTiles', threadM, groupM, threadN, groupN, tileK, tileV, keep, dots });
 
-const SCHEDULES = [tiles(4, 2, 4, 4, 8, 8, true), tiles(4, 1, 4, 32, 4, 32, false), tiles(8, 2, 8, 4, 16, 16, false)];
+const SCHEDULES = [tiles(4, 2, 4, 4, 8, 8, true, true), tiles(4, 1, 4, 32, 4, 32, false, false), tiles(8, 2, 4, 4, 12, 8, false, true), tiles(4, 2, 8, 4, 8, 16, true, false)];
 
 const SHAPES: readonly [string, Shape][] = [
   ['whole tiles', { rows: 16, keys: 32, depth: 16, values: 16 }],
@@ -68,7 +68,7 @@ const families = async (graph: Graph, options: Partial<Parameters<typeof checkOn
 
 describe.skipIf(!gpu)('attention in tiles', () => {
   describe.each(SHAPES)('%s', (_, shape) => {
-    test.each(SCHEDULES)('$threadM x $threadN', async (schedule) => {
+    test.each(SCHEDULES)('%j', async (schedule) => {
       expect(await families(attention(shape), { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) })).toContain('attentionTiles');
     });
   });

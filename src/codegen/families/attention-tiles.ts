@@ -12,7 +12,7 @@ import type { AttentionLayout } from '../../kernel-attention-layout.ts';
 import { attentionProblem } from '../../kernel-attention-problem.ts';
 import type { AttentionProblem } from '../../kernel-attention-problem.ts';
 import { substituteExpr } from '../../kernel-expr.ts';
-import { add as plus, axis, constant, scale, substitute } from '../../kernel-index.ts';
+import { add as plus, axis, scale, substitute } from '../../kernel-index.ts';
 import { storedElements } from '../../kernel-layout.ts';
 import type { Axis, Index, Kernel } from '../../kernel.ts';
 import type { Space } from '../../plan.ts';
@@ -25,6 +25,7 @@ import { add, assign, barrier, bool, construct, div, element, fma, forOf, ifOf, 
 import { U32, vector } from '../wgsl.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { RowParts } from './attention-parts.ts';
+import { Products, steps } from './attention-products.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { StagedOperand } from './contraction-operand.ts';
 import { sumTurns } from './contraction-split.ts';
@@ -103,76 +104,23 @@ class AttentionTiles {
 
   generate(): KernelCode {
     const { emitter, layout } = this;
-    const { groups, size, keyTiles } = layout;
-    const kept = this.schedule.keep ? this.queries() : undefined;
-    kept?.stage(constant(0), false);
-    const values = this.operand('value', layout.values, u32(0));
-    this.steps(this.tile, groups * size * keyTiles, u32(keyTiles), (tile) => {
-      this.weigh(this.scores(tile, this.products(tile, kept)));
+    const { groups, size, keyTiles, valueChunks } = layout;
+    const { problem, schedule, staged, tx } = this;
+    const products = new Products(emitter, this.values, { problem, schedule, layout, staged, tx, rowGroups: this.rows.map((_, r) => this.rowGroup(r)) });
+    const values = new StagedOperand(emitter, this.values, problem.mix, 'right', {
+      tile: layout.values, group: u32(0), tileK: schedule.tileV, tiles: valueChunks, padded: true, size, groups, label: 'value', memory: staged,
+    });
+    steps(emitter, this.tile, groups * size * keyTiles, u32(keyTiles), (tile) => {
+      this.weigh(this.scores(tile, products.ofTile(tile)));
       this.mix(tile, values);
     });
     this.finish();
-    return emitter.finish([size, 1, 1], [layout.rowTiles, this.problem.mix.B, 1]);
+    return emitter.finish([size, 1, 1], [layout.rowTiles, problem.mix.B, 1]);
   }
 
   /** Number among the workgroup's groups of four rows of this thread's group `r`. */
   private rowGroup(r: number): WgslExpr {
     return add(this.ty, u32(r * this.schedule.groupM));
-  }
-
-  /** A loop over an axis as far as `below`, the body alone where the axis is one step long. */
-  private steps(over: Axis, executions: number, below: WgslExpr, f: (at: WgslExpr) => void): void {
-    const { emitter } = this;
-    const name = emitter.names.fresh(over.name);
-    const at = over.extent > 1 ? ref(name, U32) : u32(0);
-    const body = emitter.nested({}, () => {
-      emitter.runs(executions);
-      if (over.extent > 1) emitter.defineAxis(over, at);
-      f(at);
-    });
-    emitter.push(over.extent > 1 ? forOf(name, u32(0), below, u32(1), body) : { kind: 'block', body });
-  }
-
-  /** Tile number `group` of the keys along their depth, or of the values along the keys. */
-  private operand(label: 'key' | 'value', tile: number, group: WgslExpr): StagedOperand {
-    const { layout, problem, schedule } = this;
-    const { groups, keyTiles, chunks, valueChunks, size } = layout;
-    const [product, tileK, tiles, repeats] = label === 'key' ? [problem.products, schedule.tileK, chunks, groups * keyTiles] : [problem.mix, schedule.tileV, valueChunks, groups];
-    return new StagedOperand(this.emitter, this.values, product, 'right', { tile, group, tileK, tiles, padded: true, size, groups: repeats, label, memory: this.staged });
-  }
-
-  private queries(): StagedOperand {
-    const { emitter, layout, problem, schedule } = this;
-    const { groups, keyTiles, chunks, rows: tile, size } = layout;
-    const group = element(emitter.builtin('workgroup_id'), 0);
-    const steps = schedule.keep ? { tileK: chunks * schedule.tileK, tiles: 1, groups } : { tileK: schedule.tileK, tiles: chunks, groups: groups * keyTiles };
-    return new StagedOperand(emitter, this.values, problem.products, 'left', { ...steps, tile, group, padded: true, size, label: 'query' });
-  }
-
-  /** This thread's products of queries with keys of a tile: for each row, vectors of neighbouring keys. */
-  private products(tile: WgslExpr, kept: StagedOperand | undefined): WgslExpr[][] {
-    const { emitter, schedule, layout } = this;
-    const { groupN, threadM, threadN, tileK } = schedule;
-    const products = Array.from({ length: threadM }, () => Array.from({ length: threadN / 4 }, () => emitter.variable('product', VECTOR, construct(VECTOR))));
-    const keys = this.operand('key', layout.keys, tile);
-    const queries = kept ?? this.queries();
-    const over: Axis = { name: 'chunk', extent: layout.chunks };
-    this.steps(over, layout.groups * layout.size * layout.keyTiles * layout.chunks, u32(layout.chunks), (chunk) => {
-      emitter.push(barrier);
-      keys.stage(axis(over), false);
-      if (!kept) queries.stage(axis(over), false);
-      emitter.push(barrier);
-      const depth = emitter.names.fresh('depth');
-      const body = emitter.nested({}, () => {
-        const inStep = ref(depth, U32);
-        const whole = kept ? add(mul(chunk, u32(tileK)), inStep) : inStep;
-        const q = this.rows.map((_, r) => emitter.bind('q', queries.at(whole, this.rowGroup(r))));
-        const k = Array.from({ length: threadN / 4 }, (_, j) => emitter.bind('k', keys.at(inStep, add(this.tx, u32(j * groupN)))));
-        products.forEach((row, i) => row.forEach((sum, j) => emitter.push(assign(sum, fma(splat(element(q[Math.floor(i / 4)], i % 4), 4), k[j], sum)))));
-      });
-      emitter.push(forOf(depth, u32(0), u32(tileK), u32(1), body));
-    });
-    return products;
   }
 
   /** What goes into the softmax; the least number where there is no key. */
@@ -244,7 +192,7 @@ class AttentionTiles {
     // The last tile may end early.
     const last = valueChunks - (keyTiles - 1) * chunksPerTile;
     const below = last < over.extent ? emitter.bind('chunks', select(less(tile, u32(keyTiles - 1)), u32(chunksPerTile), u32(last))) : u32(over.extent);
-    this.steps(over, layout.groups * layout.size * valueChunks, below, (chunk) => {
+    steps(emitter, over, layout.groups * layout.size * valueChunks, below, (chunk) => {
       emitter.push(barrier);
       values.stage(this.chunkOf(over), false);
       emitter.push(barrier);
