@@ -9,6 +9,7 @@ import { explainCommand } from './cli/commands/explain.ts';
 import { formatCommand } from './cli/commands/fmt.ts';
 import { reportCommand } from './cli/commands/report.ts';
 import { runCommand } from './cli/commands/run.ts';
+import { sweepCommand } from './cli/commands/sweep.ts';
 import { traceCommand } from './cli/commands/trace.ts';
 import { verifyCommand } from './cli/commands/verify.ts';
 import { weightsCommand } from './cli/commands/weights.ts';
@@ -18,7 +19,7 @@ import { packageVersion } from './cli/files.ts';
 import { printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, sweepCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;

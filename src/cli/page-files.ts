@@ -6,7 +6,7 @@ import type { PageScripts } from '../report/html.ts';
 import { PACKAGE_ROOT } from './files.ts';
 
 /** Dependencies first. */
-const MODULES = ['units.js', 'report/page/dom.js', 'report/page/plots.js', 'report/page/source.js', 'report/page/main.js'];
+const MODULES = ['units.js', 'report/page/dom.js', 'report/page/plots.js', 'report/page/source.js', 'report/page/report.js', 'report/page/sweep.js', 'report/page/main.js'];
 
 /** Scripts that define `d3` and then `Plot`, which needs it. */
 const LIBRARIES = [

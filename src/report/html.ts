@@ -4,7 +4,8 @@ import { STYLE } from './style.ts';
 import type { Source } from '../source.ts';
 import type { Comparison } from './compare.ts';
 import type { Report } from './types.ts';
-import type { PageData } from './page/model.ts';
+import type { PageData, SweepPageData } from './page/model.ts';
+import type { Sweep } from './sweep.ts';
 
 /** The scripts of the page, as text. */
 export interface PageScripts {
@@ -25,13 +26,22 @@ export interface PageInput {
 export function reportHtml({ report, sources, wgsl, comparison }: PageInput, scripts: PageScripts): string {
   const compared = comparison && { ...comparison, reports: comparison.reports.map(({ after, before, batch, profile, parameters }) => ({ after, before, batch, profile: profile.name, parameters })) };
   const data: PageData = { report, findings: findings(report), sources: sources.map(({ path, text }) => ({ path, text })), wgsl, ...(compared && { comparison: compared }) };
+  return page(report.model, data, scripts);
+}
+
+/** A sweep's page: the front and the table. */
+export function sweepHtml(sweep: Sweep, scripts: PageScripts): string {
+  return page(sweep.model, { sweep } satisfies SweepPageData, scripts);
+}
+
+function page(title: string, data: PageData | SweepPageData, scripts: PageScripts): string {
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     // Nothing may be fetched, whatever a file says.
     `<meta http-equiv="content-security-policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">`,
-    `<title>${escapeHtml(report.model)}</title>`,
+    `<title>${escapeHtml(title)}</title>`,
     `<style>${STYLE}</style></head>`,
     '<body><nav aria-label="sections"></nav><main></main>',
     `<script type="application/json" id="data">${JSON.stringify(data).replace(/</g, '\\u003c')}</script>`,

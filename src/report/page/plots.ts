@@ -1,6 +1,6 @@
 /** The page's plots, drawn by Observable Plot, which the page carries with it. */
 import type * as PlotLibrary from '@observablehq/plot';
-import type { Bound, PageComparison, Profile, Report, Saving } from './model.ts';
+import type { Bound, PageComparison, Profile, Report, Saving, Sweep } from './model.ts';
 import { formatBytes, formatCount, formatMilliseconds } from '../../units.ts';
 import { h } from './dom.ts';
 
@@ -183,6 +183,26 @@ export function comparisonBars({ labels, kinds }: PageComparison): HTMLElement {
       y: { label: null, domain: labels as string[], tickSize: 0 },
       color: { domain: kinds.map((k) => k.kind), range: kinds.map((k) => `var(--${k.kind})`), legend: true },
       marks: [Plot.barX(rows, Plot.stackX({ y: 'label', x: 'seconds', fill: 'kind', inset: 1, title: (d: (typeof rows)[number]) => `${d.label}, ${d.kind}: ${seconds(d.seconds)}` }))],
+    }),
+  );
+}
+
+/** Capacity against predicted time; the front is joined. */
+export function frontPlot({ points, capacity }: Sweep): HTMLElement {
+  const known = points.flatMap((p) => (p.figures ? [{ x: p.figures.seconds, y: p.figures[capacity], front: p.front, name: Object.entries(p.settings).map(([k, v]) => `${k} = ${JSON.stringify(v)}`).join('\n') }] : []));
+  return responsive((width) =>
+    Plot.plot({
+      width,
+      height: Math.min(460, Math.max(280, width * 0.5)),
+      marginLeft: 64,
+      grid: true,
+      x: { label: 'predicted time', tickFormat: (v: number) => seconds(v), ticks: Math.max(2, Math.floor(width / 140)) },
+      y: { label: capacity === 'parameters' ? 'parameters' : 'multiply-adds', tickFormat: (v: number) => formatCount(v) },
+      marks: [
+        Plot.line(known.filter((p) => p.front).sort((a, b) => a.x - b.x), { x: 'x', y: 'y', stroke: 'var(--memory)' }),
+        Plot.dot(known, { x: 'x', y: 'y', r: 5, stroke: 'var(--memory)', fill: (d: (typeof known)[number]) => (d.front ? 'var(--memory)' : 'none') }),
+        Plot.tip(known, Plot.pointer({ x: 'x', y: 'y', fill: 'var(--surface)', title: (d: (typeof known)[number]) => `${d.name}\n${seconds(d.x)}, ${formatCount(d.y)}` })),
+      ],
     }),
   );
 }
