@@ -46,8 +46,9 @@ const build = (f: (s: Ops) => readonly NodeId[]): Graph => {
   const s = new Ops();
   return s.graph(...f(s));
 };
-const check = (graph: Graph, lists: Readonly<Record<string, readonly number[]>> = {}, tolerance = 2e-6): Promise<unknown> =>
-  checkOnDevice(gpu!.device, graph, { target: WEB, fuse: false, tolerance, values: listed(lists) });
+async function check(graph: Graph, lists: Readonly<Record<string, readonly number[]>> = {}, tolerance = 2e-6): Promise<void> {
+  await checkOnDevice(gpu!.device, graph, { target: WEB, fuse: false, tolerance, values: listed(lists) });
+}
 
 const tested = new Set<OpName>(['input', 'param', 'constant']);
 const covers = (...ops: OpName[]): void => ops.forEach((op) => tested.add(op));
