@@ -7,6 +7,7 @@ import { compileCommand } from './cli/commands/compile.ts';
 import { emitCommand } from './cli/commands/emit.ts';
 import { explainCommand } from './cli/commands/explain.ts';
 import { formatCommand } from './cli/commands/fmt.ts';
+import { profileDeviceCommand } from './cli/commands/profile-device.ts';
 import { reportCommand } from './cli/commands/report.ts';
 import { runCommand } from './cli/commands/run.ts';
 import { sweepCommand } from './cli/commands/sweep.ts';
@@ -19,7 +20,7 @@ import { packageVersion } from './cli/files.ts';
 import { printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, sweepCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, sweepCommand, profileDeviceCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
