@@ -15,17 +15,25 @@ const MOST_VALUES = 128;
 const MOST_DEPTH = 256;
 
 /** Undefined where the kernel is no attention, where no tile fits, and on a CPU, whose workgroup memory is memory. */
-export function attentionTiles(kernel: Kernel, { software, limits }: Target): AttentionTilesSchedule | undefined {
-  const problem = software ? undefined : attentionProblem(kernel);
-  if (!problem) return undefined;
-  const { products, mix } = problem;
-  if (products.N < 4 || products.depth[0] > MOST_DEPTH || mix.N > MOST_VALUES || mix.B > limits.maxComputeWorkgroupsPerDimension) return undefined;
-  let best: { readonly schedule: AttentionTilesSchedule; readonly cycles: number } | undefined;
-  for (const schedule of fitting(problem, limits)) {
-    const cycles = estimate(schedule, attentionLayout(problem, schedule));
-    if (!best || cycles < best.cycles) best = { schedule, cycles };
-  }
+export function attentionTiles(kernel: Kernel, target: Target): AttentionTilesSchedule | undefined {
+  let best: Candidate | undefined;
+  for (const candidate of attentionCandidates(kernel, target)) if (!best || candidate.cycles < best.cycles) best = candidate;
   return best?.schedule;
+}
+
+export interface Candidate {
+  readonly schedule: AttentionTilesSchedule;
+  /** As estimated, on a large GPU. */
+  readonly cycles: number;
+}
+
+/** Every schedule that fits, for a choice or for measurements. */
+export function attentionCandidates(kernel: Kernel, { software, limits }: Target): Candidate[] {
+  const problem = software ? undefined : attentionProblem(kernel);
+  if (!problem) return [];
+  const { products, mix } = problem;
+  if (products.N < 4 || products.depth[0] > MOST_DEPTH || mix.N > MOST_VALUES || mix.B > limits.maxComputeWorkgroupsPerDimension) return [];
+  return [...fitting(problem, limits)].map((schedule) => ({ schedule, cycles: estimate(schedule, attentionLayout(problem, schedule)) }));
 }
 
 /** Workgroup memory that leaves room for several workgroups on a core. */
@@ -92,5 +100,6 @@ function estimate({ threadM, threadN, groupN, tileK, tileV, keep, dots }: Attent
   const issued = (groups * Math.ceil(size / GPU.lanes) * instructions) / (GPU.cores * GPU.issue);
   const moved = (4 * groups * keyTiles * (depth * (keys + (keep ? 0 : rows)) + keys * values)) / GPU.cache;
   const waves = Math.ceil(groups / (GPU.cores * Math.max(1, resident)));
-  return Math.max(issued, moved, waves * (waits + instructions));
+  // What overlaps never overlaps wholly.
+  return Math.hypot(issued, moved, waves * (waits + instructions));
 }

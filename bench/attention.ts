@@ -1,0 +1,198 @@
+/**
+ * Measures attention over a projection [B, N, 3 H D], read and written as a vision transformer does, on the device at hand:
+ * products and softmax as kernels of their own, and in tiles under many schedules; µs by GPU timestamps, the clock kept
+ * warm, results compared. Bundle it to one file for a machine without the sources' dependencies:
+ *
+ *     npx rolldown bench/attention.ts --platform node --format esm --external webgpu --file .gpu/attention.mjs
+ *     node .gpu/attention.mjs [--shapes B,N,H,D ...] [--dtype f32|f16] [--target web|native] [--most 24] [--seconds 0.1] [--json]
+ */
+import { targetOf } from '../src/cli/devices.ts';
+import { generateKernel } from '../src/codegen/generate.ts';
+import { printModule } from '../src/codegen/wgsl-print.ts';
+import { GraphBuilder } from '../src/graph-builder.ts';
+import type { Graph, NodeId, Shape } from '../src/graph.ts';
+import { lower } from '../src/lower/lower.ts';
+import type { OpAttrs, OpName } from '../src/ops/types.ts';
+import type { Plan } from '../src/plan.ts';
+import { attentionCandidates, attentionTiles } from '../src/schedule/attention-tiles.ts';
+import { plan } from '../src/schedule/plan.ts';
+import type { AttentionTilesSchedule, Schedule } from '../src/schedule.ts';
+import { WEB, type Target } from '../src/targets.ts';
+import { decodeF16, encodeF16 } from '../src/half.ts';
+
+const DEFAULT_SHAPES = ['1,197,3,64', '64,197,3,64', '1,197,12,64', '64,197,12,64', '64,49,3,32', '4096,49,3,32', '4,256,4,36', '256,256,4,36', '1,1500,6,64', '1,4096,12,64'];
+/** Timed passes; the first warms up. */
+const PASSES = 6;
+
+function attention([b, n, h, d]: readonly number[]): Graph {
+  const builder = new GraphBuilder();
+  const op = <K extends OpName>(name: K, args: readonly NodeId[], attrs: OpAttrs[K]): NodeId => builder.push(name, args, attrs, { scope: '', block: '' });
+  const like = (x: NodeId, shape: Shape): NodeId => op('broadcast', [x], { shape });
+  const input = op('input', [], { name: 'x', shape: [b, n, 3 * h * d], dtype: 'f32' });
+  const parts = op('transpose', [op('reshape', [input], { shape: [b, n, 3, h, d] })], { permutation: [2, 0, 3, 1, 4] });
+  const [q, k, v] = [0, 1, 2].map((i) => op('reshape', [op('slice', [parts], { start: [i, 0, 0, 0, 0], size: [1, b, h, n, d], step: [1, 1, 1, 1, 1] })], { shape: [b, h, n, d] }));
+  const scores = [b, h, n, n];
+  const products = op('einsum', [q, k], { left: ['b', 'h', 'i', 'e'], right: ['b', 'h', 'j', 'e'], out: ['b', 'h', 'i', 'j'] });
+  const scaled = op('mul', [products, like(op('constant', [], { value: d ** -0.5, dtype: 'f32' }), scores)], {});
+  const along = (reduce: 'reduceMax' | 'reduceSum', x: NodeId): NodeId => like(op('reshape', [op(reduce, [x], { axes: [3] })], { shape: [b, h, n, 1] }), scores);
+  const weights = op('exp', [op('sub', [scaled, along('reduceMax', scaled)], {})], {});
+  const mixed = op('einsum', [op('div', [weights, along('reduceSum', weights)], {}), v], { left: ['b', 'h', 'i', 'j'], right: ['b', 'h', 'j', 'e'], out: ['b', 'h', 'i', 'e'] });
+  const y = op('reshape', [op('transpose', [mixed], { permutation: [0, 2, 1, 3] })], { shape: [b, n, h * d] });
+  return builder.finish({ name: 'attention', inputs: [{ name: 'x', node: input }], outputs: [{ name: 'y', node: y, attributes: [] }], weightRules: [] });
+}
+
+const format = (s: AttentionTilesSchedule): string => `${s.threadM}x${s.threadN} ${s.groupM}x${s.groupN} k${s.tileK} v${s.tileV}${s.keep ? ' keep' : ''}${s.dots ? ' dots' : ''}`;
+
+interface Measured {
+  readonly us: number;
+  readonly y: Float32Array;
+}
+
+class Bench {
+  constructor(private readonly device: GPUDevice, private readonly seconds: number) {}
+
+  async run(made: Plan, x: Float32Array): Promise<Measured> {
+    const { device } = this;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const arena = device.createBuffer({ size: Math.ceil(made.arenaBytes / 4) * 4, usage });
+    const place = (kind: string): Plan['buffers'][number] => made.buffers.find((b) => b.buffer.kind === kind)!;
+    const put = (values: Float32Array): Float32Array | Uint16Array => (place('input').buffer.storage === 'f16' ? encodeF16(values) : values);
+    device.queue.writeBuffer(arena, place('input').offset, put(x) as GPUAllowSharedBufferSource);
+    const codes = made.kernels.map((k) => generateKernel(k, made.target));
+    const pipelines = await Promise.all(codes.map((c) => device.createComputePipelineAsync({ layout: 'auto', compute: { module: device.createShaderModule({ code: printModule(c.module) }), entryPoint: 'main' } })));
+    const groups = made.steps.map((step) => device.createBindGroup({
+      layout: pipelines[step.kernel].getBindGroupLayout(0),
+      entries: step.args.map((id, binding) => {
+        const { offset, bytes } = made.buffers.find((b) => b.buffer.id === id)!;
+        return { binding, resource: { buffer: arena, offset, size: bytes } };
+      }),
+    }));
+    const queries = device.createQuerySet({ type: 'timestamp', count: 2 * PASSES });
+    const resolved = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    const measure = async (passes: number, count: number): Promise<number[]> => {
+      const encoder = device.createCommandEncoder();
+      for (let p = 0; p < passes; p++) {
+        const pass = encoder.beginComputePass({ timestampWrites: { querySet: queries, beginningOfPassWriteIndex: 2 * p, endOfPassWriteIndex: 2 * p + 1 } });
+        for (let i = 0; i < count; i++) {
+          made.steps.forEach((step, s) => {
+            pass.setPipeline(pipelines[step.kernel]);
+            pass.setBindGroup(0, groups[s]);
+            pass.dispatchWorkgroups(...codes[step.kernel].workgroups);
+          });
+        }
+        pass.end();
+      }
+      encoder.resolveQuerySet(queries, 0, 2 * passes, resolved, 0);
+      device.queue.submit([encoder.finish()]);
+      const stamps = new BigUint64Array(await this.read(resolved, 0, 16 * passes));
+      return Array.from({ length: passes }, (_, p) => Number(stamps[2 * p + 1] - stamps[2 * p]) / 1e3 / count);
+    };
+    const [, guess] = await measure(2, 1);
+    const [, ...times] = await measure(PASSES, Math.min(1000, Math.max(1, Math.floor((this.seconds * 1e6) / PASSES / Math.max(1, guess)))));
+    const { offset, bytes, buffer } = place('output');
+    const raw = await this.read(arena, offset, bytes);
+    const y = buffer.storage === 'f16' ? Float32Array.from(decodeF16(new Uint16Array(raw))) : new Float32Array(raw);
+    for (const b of [arena, resolved]) b.destroy();
+    queries.destroy();
+    return { us: times.sort((a, b) => a - b)[Math.floor(times.length / 2)], y };
+  }
+
+  private async read(from: GPUBuffer, offset: number, size: number): Promise<ArrayBuffer> {
+    const staging = this.device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, offset, staging, 0, size);
+    this.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const copy = staging.getMappedRange().slice(0);
+    staging.destroy();
+    return copy;
+  }
+}
+
+function compile(graph: Graph, target: Target, storage: 'f32' | 'f16', schedule?: Schedule): Plan {
+  const program = lower(graph, { fuse: true, attention: () => schedule !== undefined, target, storage });
+  const { value, diagnostics } = plan(program, target, { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) });
+  if (!value || diagnostics.length > 0) throw new Error(diagnostics.map((d) => d.message).join('; '));
+  return value;
+}
+
+/** Of each way to lay out the threads, the schedules of fewest estimated cycles; the best of them first. */
+function worthMeasuring(graph: Graph, target: Target, storage: 'f32' | 'f16', most: number): { readonly schedules: AttentionTilesSchedule[]; readonly chosen?: AttentionTilesSchedule } {
+  const { calls: [{ kernel }] } = lower(graph, { fuse: true, attention: () => true, target, storage });
+  const ordered = attentionCandidates(kernel, target).sort((a, b) => a.cycles - b.cycles);
+  const seen = new Map<string, number>();
+  const schedules = ordered.filter(({ schedule: { threadM, groupM, groupN } }) => {
+    const key = [threadM, groupM, groupN].join();
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+    return seen.get(key)! <= 2;
+  });
+  return { schedules: schedules.slice(0, most).map((c) => c.schedule), chosen: attentionTiles(kernel, target) };
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  let [most, scale] = [0, 0];
+  a.forEach((value, i) => {
+    most = Math.max(most, Math.abs(value - b[i]));
+    scale = Math.max(scale, Math.abs(value));
+  });
+  return most / scale;
+}
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const option = (name: string): string[] | undefined => {
+    const at = args.indexOf(`--${name}`);
+    if (at < 0) return undefined;
+    const end = args.findIndex((a, i) => i > at && a.startsWith('--'));
+    return args.slice(at + 1, end < 0 ? undefined : end);
+  };
+  const storage = option('dtype')?.[0] === 'f16' ? 'f16' : 'f32';
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  // Reachable for the whole process: Dawn does not survive its collection.
+  const gpu = ((globalThis as { benchGpu?: GPU }).benchGpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model', 'disable-dawn-features=timestamp_quantization']));
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Error('WebGPU found no adapter');
+  const { limits } = adapter;
+  const device = await adapter.requestDevice({
+    requiredFeatures: ['timestamp-query', 'subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f as GPUFeatureName)) as GPUFeatureName[],
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    },
+  });
+  device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
+  const native = { ...targetOf(device), software: false };
+  const target = option('target')?.[0] === 'native' ? native : { ...WEB, limits: { ...WEB.limits, maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize } };
+  const bench = new Bench(device, Number(option('seconds')?.[0] ?? 0.1));
+  const json = args.includes('--json');
+  if (!json) console.log(`${adapter.info.device || adapter.info.description}, ${target.name}, ${storage}: * what the rules choose`);
+  for (const shape of (option('shapes') ?? DEFAULT_SHAPES).map((text) => text.split(',').map(Number))) {
+    const [b, n, h, d] = shape;
+    const graph = attention(shape);
+    const x = Float32Array.from({ length: b * n * 3 * h * d }, (_, i) => ((Math.imul(i, 2654435761) >>> 8) % 1024) / 256 - 2);
+    const apart = await bench.run(compile(graph, target, storage), x);
+    const { schedules, chosen } = worthMeasuring(graph, target, storage, Number(option('most')?.[0] ?? 24));
+    const results: { name: string; us: number; error: number }[] = [];
+    for (const schedule of schedules) {
+      try {
+        const { us, y } = await bench.run(compile(graph, target, storage, schedule), x);
+        results.push({ name: format(schedule), us, error: distance(apart.y, y) });
+      } catch (failure) {
+        console.error(`${format(schedule)}: ${(failure as Error).message.slice(0, 300)}`);
+      }
+    }
+    results.sort((p, q) => p.us - q.us);
+    if (json) {
+      console.log(JSON.stringify({ shape, apart: apart.us, chosen: chosen && format(chosen), results }));
+      continue;
+    }
+    const flops = 4 * b * h * n * n * d;
+    const line = (name: string, us: number): string => `${name.padEnd(34)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(8)} TFLOP/s`;
+    console.log(`\n${b} x ${n} x ${h} heads x ${d}\n${line('  three kernels', apart.us)}`);
+    for (const { name, us, error } of results) console.log(`${line(`${chosen && name === format(chosen) ? '*' : ' '} ${name}`, us)}${error > (storage === 'f16' ? 5e-3 : 1e-5) ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+  }
+  process.exit(0);
+}
+
+await main();
