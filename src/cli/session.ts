@@ -11,7 +11,7 @@ import { evaluatorExecutor, loadPackage, packageExecutor, type Executor, type In
 import { openSafetensors, summarize } from './files.ts';
 import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
-import { progress, say } from './terminal.ts';
+import { formatBytes, progress, say } from './terminal.ts';
 
 export interface Session {
   readonly name: string;
@@ -62,6 +62,8 @@ async function openModel(argument: string, options: SessionOptions, opened: Open
   const bar = progress('packing weights');
   const target = options.target === 'web' ? WEB : undefined;
   const executor = await packageExecutor({ graph, read: weights.read, dtype: options.dtype, target, opened, keep: options.keep, onPacked: bar.update }).finally(() => bar.stop());
+  const { plan } = executor.compilation;
+  say(`compiled to ${plan.kernels.length} kernels in ${plan.steps.length} dispatches, ${formatBytes(plan.weightShards.reduce((a, b) => a + b, 0))} of weights, arena ${formatBytes(plan.arenaBytes)}`);
   return { name: graph.name, executor, labels, written: options.keep === undefined ? [] : [summarize(options.keep, executor.files)] };
 }
 
