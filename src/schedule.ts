@@ -73,7 +73,7 @@ export interface AttentionSchedule {
   readonly family: 'attention';
   /** Rows of a workgroup, side by side. */
   readonly rows: number;
-  /** Keys that a thread takes at once. */
+  /** Keys that a thread takes at once: 1, 2 or 4. */
   readonly columns: 1 | 2 | 4;
   /** Threads that share a row, each with its part of the keys. */
   readonly threads: number;
