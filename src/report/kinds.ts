@@ -65,7 +65,9 @@ function stageGraph({ kernels, steps, buffers }: Pick<Plan, 'kernels' | 'steps' 
     }
     for (const store of kernel.stores) {
       const id = argOf.get(store.buffer)!;
-      writers.set(id, [...(writers.get(id) ?? []), own.get(store.stage)!]);
+      // Outputs that only pass a reduction on stand for it.
+      const { body } = kernel.stages.find((s) => s.name === store.stage)!;
+      writers.set(id, [...(writers.get(id) ?? []), own.get(body.kind === 'stage' ? body.stage : store.stage)!]);
     }
   });
   return nodes;

@@ -10,13 +10,14 @@ const PAGES = 1024;
 /** By step and argument, the share of the buffer that memory must serve. */
 export function missShares(plan: Pick<Plan, 'steps' | 'buffers'>, cacheBytes: number): number[][] {
   const page = Math.max(256, cacheBytes / PAGES);
+  const capacity = Math.floor(cacheBytes / page);
   const places = new Map(plan.buffers.map((b) => [b.buffer.id, b]));
   // A set iterates in order of insertion: its first is the page touched longest ago.
   const held = new Set<string>();
   const touch = (name: string): boolean => {
     const hit = held.delete(name);
     held.add(name);
-    if (held.size > PAGES) for (const oldest of held) { held.delete(oldest); break; }
+    if (held.size > capacity) for (const oldest of held) { held.delete(oldest); break; }
     return hit;
   };
   const share = (b: PlannedBuffer): number => {

@@ -1,0 +1,217 @@
+/** Reports: bytes and operations against counts made another way, sums that must agree, kinds, places, compare and sweep. */
+import { describe, expect, test } from 'vitest';
+import { makeReport } from '../src/cli/reports.ts';
+import { compileGraph } from '../src/compile.ts';
+import { packagePlan } from '../src/codegen/package-plan.ts';
+import { sizeOf } from '../src/graph.ts';
+import type { Expr, Index, Kernel } from '../src/kernel.ts';
+import { PROFILES, profileNamed, readProfile } from '../src/profiles.ts';
+import { compareReports } from '../src/report/compare.ts';
+import { predict } from '../src/report/cost.ts';
+import { kindsOf } from '../src/report/kinds.ts';
+import { touchedElements } from '../src/report/least.ts';
+import { missShares } from '../src/report/residency.ts';
+import { markFront, sweepValues, type SweepFigures } from '../src/report/sweep.ts';
+import type { Sums } from '../src/report/types.ts';
+import { WEB } from '../src/targets.ts';
+import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
+
+const tiny = (name: string) => tinyGraph(TINY.find((t) => t.name === name)!);
+const H100 = profileNamed('nvidia-h100')!;
+
+/** Every element that a run of the kernel reads or writes, found by running its loops; data reads as 0. */
+function touchedByRunning(kernel: Kernel): number[] {
+  const touched = new Map(kernel.params.map((p) => [p.name, new Set<string>()]));
+  const at = (index: Index, point: Map<string, number>): number =>
+    index.terms.reduce((sum, { scale, atom }) => {
+      if (atom.kind === 'axis') return sum + scale * point.get(atom.name)!;
+      if (atom.kind === 'value') return sum + scale * (run(atom.of, point), 0);
+      const x = at(atom.of, point);
+      return sum + scale * (atom.kind === 'div' ? Math.floor(x / atom.by) : x - atom.by * Math.floor(x / atom.by));
+    }, index.offset);
+  const run = (e: Expr, point: Map<string, number>): number => {
+    switch (e.kind) {
+      case 'const': return e.value;
+      case 'index': return at(e.of, point);
+      case 'load': touched.get(e.buffer)!.add(e.at.map((i) => at(i, point)).join()); return 0;
+      case 'stage': return 0;
+      case 'unary': { const a = run(e.a, point); return e.op === 'not' ? 1 - a : e.op === 'neg' ? -a : a; }
+      case 'cast': return run(e.a, point);
+      case 'select': return run(e.condition, point) ? run(e.then, point) : run(e.else, point);
+      case 'binary': {
+        const [a, b] = [run(e.a, point), run(e.b, point)];
+        switch (e.op) {
+          case 'add': return a + b;
+          case 'sub': return a - b;
+          case 'mul': return a * b;
+          case 'div': return b === 0 ? 0 : Math.floor(a / b);
+          case 'mod': return b === 0 ? 0 : a - b * Math.floor(a / b);
+          case 'max': return Math.max(a, b);
+          case 'min': return Math.min(a, b);
+          case 'less': return Number(a < b);
+          case 'lessEqual': return Number(a <= b);
+          case 'equal': return Number(a === b);
+          case 'and': return a & b;
+          case 'or': return a | b;
+          default: return 0;
+        }
+      }
+    }
+  };
+  for (const stage of kernel.stages) {
+    const axes = [...stage.axes, ...(stage.reduce?.axes ?? [])];
+    const total = axes.reduce((n, a) => n * a.extent, 1);
+    for (let flat = 0; flat < total; flat++) {
+      const point = new Map<string, number>();
+      for (let k = axes.length - 1, rest = flat; k >= 0; k--) {
+        point.set(axes[k].name, rest % axes[k].extent);
+        rest = Math.floor(rest / axes[k].extent);
+      }
+      run(stage.body, point);
+      for (const store of kernel.stores) if (store.stage === stage.name) touched.get(store.buffer)!.add(store.at ? store.at.map((i) => at(i, point)).join() : stage.axes.map((a) => point.get(a.name)).join());
+    }
+  }
+  return kernel.params.map((p) => touched.get(p.name)!.size);
+}
+
+function points(kernel: Kernel): number {
+  return kernel.stages.reduce((sum, s) => sum + [...s.axes, ...(s.reduce?.axes ?? [])].reduce((n, a) => n * a.extent, 1), 0);
+}
+
+/** Whether a condition or index of the kernel depends on data: then any place counts as touched. */
+const readsByData = (kernel: Kernel): boolean => /"kind":"value"/.test(JSON.stringify(kernel.stages)) || /"condition":\{[^}]*"load"/.test(JSON.stringify(kernel.stages));
+
+describe.each(['ViT', 'EfficientViT', 'Swin', 'Whisper', 'PoolFormer'])('%s, made tiny', (name) => {
+  const graph = tiny(name);
+  const full = makeReport({ graph, target: WEB, dtype: 'f32', profile: H100 });
+  const { report, compilation } = full;
+  const unfused = compileGraph(graph, { target: WEB, dtype: 'f32', fuse: false }).value!;
+
+  test('least bytes are those of the elements that a run touches', () => {
+    const kernels = [...compilation.plan.kernels, ...unfused.plan.kernels].map((k) => k.kernel).filter((k) => points(k) < 40_000 && !readsByData(k));
+    expect(kernels.length).toBeGreaterThan(10);
+    for (const kernel of kernels) expect(touchedElements(kernel), kernel.name).toEqual(touchedByRunning(kernel));
+  });
+
+  test('operations of matrix products and convolutions are two a point of their loops', () => {
+    let checked = 0;
+    for (const { kernel, call } of unfused.plan.steps.map((s) => ({ kernel: unfused.plan.kernels[s.kernel].kernel, call: s.call }))) {
+      const product = call.ops.find((op) => op.op === 'einsum' || op.op === 'conv');
+      const [sum] = kernel.stages;
+      if (!product || sum.reduce?.op !== 'sum') continue;
+      expect(product.flops, kernel.name).toBe(2 * points({ ...kernel, stages: [sum] }));
+      checked++;
+    }
+    expect(checked).toBeGreaterThan(3);
+  });
+
+  test('sums agree: steps, kernels, kinds, bounds, blocks, lines, savings', () => {
+    const close = (a: number, b: number): void => expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-9 * Math.max(Math.abs(a), Math.abs(b), 1e-12));
+    const total = (list: readonly Sums[], of: (s: Sums) => number): number => list.reduce((sum, s) => sum + of(s), 0);
+    for (const of of [(s: Sums) => s.seconds, (s: Sums) => s.leastBytes, (s: Sums) => s.issuedBytes, (s: Sums) => s.flops, (s: Sums) => s.dispatches]) {
+      close(total(report.kernels.map((k) => k.sums), of), of(report.after));
+      close(total(report.shares.map((s) => s.after), of), of(report.after));
+      close(total(report.shares.map((s) => s.before), of), of(report.before));
+      close(of(report.blocks[0].after), of(report.after));
+      close(of(report.blocks[0].before), of(report.before));
+      close(total(report.lines.map((l) => l.self), of), of(report.after));
+    }
+    close(report.savings.reduce((s, x) => s + x.seconds, 0), report.before.seconds - report.after.seconds);
+    close(report.savings.reduce((s, x) => s + x.leastBytes, 0), report.before.leastBytes - report.after.leastBytes);
+    close(Object.values(report.bounds).reduce((s, b) => s + b.seconds, 0), report.after.seconds);
+    expect(report.blocks[0].parameters).toBe(report.parameters);
+    expect(report.blocks[0].weightBytes).toBe(compilation.plan.buffers.reduce((s, b) => (b.space === 'weights' ? s + b.bytes : s), 0));
+  });
+
+  test('memory is what the package allocates', () => {
+    const { plan, kernels } = compilation;
+    expect(report.memory.arenaBytes).toBe(packagePlan(graph, plan, kernels).arenaBytes);
+    expect(Math.max(...report.memory.tensors.map((t) => t.offset + t.bytes))).toBeLessThanOrEqual(report.memory.arenaBytes);
+    expect(report.memory.peak.bytes).toBeLessThanOrEqual(report.memory.livenessBound);
+    // Weights are whole shards; the report's blocks leave the gaps between them out.
+    expect(report.after.weightBytes).toBe(plan.weightShards.reduce((a, b) => a + b, 0));
+  });
+
+  test('no plan moves less than its inputs, weights and outputs', () => {
+    expect(report.after.leastBytes).toBeGreaterThanOrEqual(0.99 * report.after.floorBytes - 4 * sizeOf(graph.nodes[graph.inputs[0].node].shape));
+    for (const s of report.steps) expect(s.leastStoreBytes).toBeLessThanOrEqual(s.issuedStoreBytes);
+  });
+});
+
+describe('kinds', () => {
+  const kinds = (name: string, fuse: boolean): Map<string, number> => {
+    const { plan } = compileGraph(tiny(name), { target: WEB, dtype: 'f32', fuse }).value!;
+    const counts = new Map<string, number>();
+    for (const kind of kindsOf(plan)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return counts;
+  };
+
+  test('a softmax is max, subtraction, exponential, sum and division, whatever they are called', () => {
+    // Depth 1: one softmax, of five dispatches.
+    expect(kinds('ViT', false).get('softmax')).toBe(5);
+  });
+
+  test('norms are found by the root of a sum', () => {
+    // Three layer norms, each: sum and scaling for the mean, difference, square, sum, scaling, epsilon, root, product, scale and shift.
+    const found = kinds('ViT', false).get('normalization')!;
+    expect(found % 3).toBe(0);
+    expect(found).toBeGreaterThanOrEqual(3 * 8);
+    expect(kinds('ViT', true).get('normalization')).toBeGreaterThan(0);
+  });
+
+  test('a model without either has none', () => {
+    expect(kinds('ResNet', false).get('softmax')).toBeUndefined();
+    expect(kinds('ResNet', false).get('normalization')).toBeUndefined();
+  });
+});
+
+describe('predictions', () => {
+  const work = { flops: 0, issuedBytes: 0, memoryBytes: 0, workgroups: 4096, workgroupSize: 256, staged: false, units: 'f32' } as const;
+
+  test('are bound by what takes longest', () => {
+    expect(predict({ ...work, memoryBytes: 1e9 }, H100)).toMatchObject({ bound: 'memory', total: 1e9 / H100.bandwidth + H100.dispatch });
+    expect(predict({ ...work, flops: 1e12 }, H100).bound).toBe('arithmetic');
+    expect(predict({ ...work, flops: 1e3 }, H100).bound).toBe('dispatch');
+  });
+
+  test('few invocations do not fill the device', () => {
+    const [few, many] = [1, 132].map((workgroups) => predict({ ...work, flops: 1e9, workgroups }, H100));
+    expect(few.arithmetic).toBeCloseTo(132 * many.arithmetic, 9);
+    expect(few.fill).toBeCloseTo(1 / 132, 9);
+  });
+
+  test('the cache keeps what was touched last', () => {
+    const { plan } = compileGraph(tiny('ViT'), { target: WEB, dtype: 'f32' }).value!;
+    expect(missShares(plan, 1e9).flat().every((share) => share === 0)).toBe(true);
+    expect(missShares(plan, 1).flat().some((share) => share > 0.5)).toBe(true);
+  });
+
+  test('profiles are whole and say where their figures come from', () => {
+    for (const profile of PROFILES) {
+      expect(readProfile(JSON.stringify(profile))).toEqual(profile);
+      expect(Object.keys(profile.sources).sort()).toEqual(['bandwidth', 'cache', 'cores', 'dispatch', 'latency', 'rates']);
+    }
+    expect(readProfile('{')).toBe('it is no JSON');
+    expect(readProfile('{"name": "x", "bandwidth": -1}')).toContain('bandwidth, dispatch, latency, cache, cores, rates are missing');
+  });
+});
+
+test('comparisons name the cheapest, an item at a time', () => {
+  const report = (batch: number) => makeReport({ graph: tinyGraph(TINY.find((t) => t.name === 'Mixer')!, batch), target: WEB, dtype: 'f32', profile: H100 }).report;
+  const comparison = compareReports([{ label: 'one', report: report(1) }, { label: 'eight', report: report(8) }]);
+  expect(comparison.cheapest).toBe(1);
+  expect(comparison.findings).toHaveLength(1);
+  expect(comparison.findings[0]).toMatch(/^eight is [\d.]+x as fast as one: /);
+  expect(comparison.blocks.every((b) => b.seconds.every((s) => s !== null))).toBe(true);
+});
+
+test('sweeps take ranges and lists, and mark the front', () => {
+  expect(sweepValues('6..16:5')).toEqual(['6', '11', '16']);
+  expect(sweepValues('0.5..1:0.25')).toEqual(['0.5', '0.75', '1']);
+  expect(sweepValues('2,4,8')).toEqual(['2', '4', '8']);
+  expect(sweepValues('[1,2],[3,4]')).toEqual(['[1,2]', '[3,4]']);
+  expect(sweepValues('3..1')).toBeUndefined();
+  expect(sweepValues('1,,2')).toBeUndefined();
+  const point = (seconds: number, parameters: number) => ({ settings: {}, figures: { seconds, parameters } as SweepFigures });
+  expect(markFront([point(1, 10), point(2, 10), point(2, 20), point(3, 15)], 'parameters').map((p) => p.front)).toEqual([true, false, true, false]);
+});
