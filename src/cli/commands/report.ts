@@ -41,14 +41,14 @@ export const reportCommand: CommandMaker = () =>
     .option('--no-fuse', 'of the plan in which every operation is a dispatch of its own')
     .option('--profile <name>', `device to predict for: ${PROFILES.map((p) => p.name).join(', ')}, or a file that profile-device wrote`)
     .option('--compare <other...>', 'side by side with other models, or the same one otherwise: MODEL, MODEL@batch=64,dtype=f16, @profile=apple-m2, @fuse=false, @set.NAME=VALUE')
-    .option('--measure', 'run on the device and put measured times beside the predictions')
+    .option('--measure', 'run on the device and put measured times beside the predictions; compiled for what it offers unless --target is given')
     .addOption(deviceOption())
     .option('--rows <n>', 'rows of the longer tables', positiveInteger, 16)
     .addOption(jsonOption())
     .option('--html <file>', 'write the report as one HTML page')
-    .action(async (argument: string, options: Options & { compare?: string[]; measure?: boolean; device: Parameters<typeof openDevice>[0]; rows: number; json?: boolean; html?: string }) => {
+    .action(async (argument: string, options: Options & { compare?: string[]; measure?: boolean; device: Parameters<typeof openDevice>[0]; rows: number; json?: boolean; html?: string }, command: Command) => {
       if (options.measure && options.compare) throw new CliError(error('E0905', '--measure and --compare are not taken together', undefined, { help: 'measure one model at a time' }), EXIT.usage);
-      const full = options.measure ? await measuredReport(argument, options) : await reportOf(argument, options);
+      const full = options.measure ? await measuredReport(argument, options, command.getOptionValueSource('target') === 'cli') : await reportOf(argument, options);
       if (options.compare) {
         const others = await Promise.all(options.compare.map(async (spec) => ({ label: spec, report: (await variant(argument, spec, options)).report })));
         const comparison = compareReports([{ label: full.report.model, report: full.report }, ...others.map((o) => ({ ...o, label: o.label.startsWith('@') ? `${full.report.model}${o.label}` : o.label }))]);
@@ -109,14 +109,14 @@ function change(options: Options, part: string): Options {
   }
 }
 
-/** Runs the package that users get, with seeded weights: values change no time. */
-async function measuredReport(argument: string, options: Options & { readonly device: Parameters<typeof openDevice>[0] }): Promise<FullReport> {
+/** Runs the package that users get, for what the device offers unless a target is given, with seeded weights: values change no time. */
+async function measuredReport(argument: string, options: Options & { readonly device: Parameters<typeof openDevice>[0] }, given: boolean): Promise<FullReport> {
   const opened = await openDevice(options.device);
   if (opened.kind === 'cpu') throw new CliError(error('E0905', 'the evaluator defines what is right, not what is fast: it is not measured'), EXIT.usage);
   if (!options.fuse) throw new CliError(error('E0905', '--measure runs the compiled plan: it is not taken with --no-fuse'), EXIT.usage);
   say(`measuring on ${opened.description}`);
   const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
-  const target = options.target === 'web' ? WEB : opened.target;
+  const target = given && options.target === 'web' ? WEB : opened.target;
   const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), dtype: options.dtype, target, opened });
   try {
     const measured = await measureSteps(executor);
