@@ -81,21 +81,37 @@ export async function runPlan(device: GPUDevice, plan: Plan, bindings: ProgramBi
   for (const b of [arena, counters, ...shards]) b.destroy();
   const issued = plan.steps.map((s) => ({ id: plan.kernels[s.kernel].id, ...kernels[s.kernel].issued }));
   return { outputs, counted, issued, buffers, elapsed };
+}
 
-  async function compile(device: GPUDevice, id: string, code: string): Promise<{ pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }> {
-    const accesses = [...code.matchAll(/@binding\((\d+)\) var<storage, (\w+)>/g)];
-    const layout = device.createBindGroupLayout({
-      entries: accesses.map(([, binding, access]) => ({ binding: Number(binding), visibility: GPUShaderStage.COMPUTE, buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } })),
-    });
-    device.pushErrorScope('validation');
-    const module = device.createShaderModule({ label: id, code });
-    const info = await module.getCompilationInfo();
-    await device.popErrorScope();
-    const errors = info.messages.filter((m) => m.type === 'error');
-    if (errors.length > 0) throw new Error(`${id}: ${errors.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join('; ')}\n${code}`);
-    const pipeline = await device.createComputePipelineAsync({ label: id, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
-    return { pipeline, layout };
-  }
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** A software adapter takes long over a pipeline, and tests of one file have many kernels in common. */
+const compiled = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
+
+function compile(device: GPUDevice, id: string, code: string): Promise<Compiled> {
+  const known = compiled.get(device) ?? new Map<string, Promise<Compiled>>();
+  compiled.set(device, known);
+  let pipeline = known.get(code);
+  if (!pipeline) known.set(code, (pipeline = compileAnew(device, id, code)));
+  return pipeline;
+}
+
+async function compileAnew(device: GPUDevice, id: string, code: string): Promise<Compiled> {
+  const accesses = [...code.matchAll(/@binding\((\d+)\) var<storage, (\w+)>/g)];
+  const layout = device.createBindGroupLayout({
+    entries: accesses.map(([, binding, access]) => ({ binding: Number(binding), visibility: GPUShaderStage.COMPUTE, buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' } })),
+  });
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ label: id, code });
+  const info = await module.getCompilationInfo();
+  await device.popErrorScope();
+  const errors = info.messages.filter((m) => m.type === 'error');
+  if (errors.length > 0) throw new Error(`${id}: ${errors.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join('; ')}\n${code}`);
+  const pipeline = await device.createComputePipelineAsync({ label: id, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
+  return { pipeline, layout };
 }
 
 function countsOf(words: Uint32Array, plan: Plan): StepBytes[] {
