@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSafetensors } from '../src/cli/files.ts';
+import { writeSafetensors } from '../src/weights/safetensors.ts';
 
 const CLI = resolve('dist/cli.js');
 let folder: string;
@@ -108,5 +110,33 @@ describe('vitc', () => {
     expect(unfit.stderr).toContain('missing: weight [3, 48]');
     expect(unfit.stderr).toContain('unexpected: logits [1, 3]');
     expect(vitc('run', 'tiny.vit', '--image', 'pictures/black.png', '--device', 'cpu').stderr).toContain('--seed 1');
+  });
+
+  it('takes tensors by input, integers too, and writes every output', () => {
+    writeFileSync(
+      join(folder, 'words.vit'),
+      `model Words() {
+  input ids: i32[B, 3] @range(below = 5)
+  input x: [B, 3, 2]
+  param table: [5, 2]
+  vectors = gather(table, ids, axis = 0)
+  output sum = vectors + x
+  output next = ids + 1
+}
+`,
+    );
+    writeFileSync(join(folder, 'ids.safetensors'), writeSafetensors(new Map([['ids', { shape: [1, 3], data: Int32Array.of(4, 0, 4) }]])));
+    writeFileSync(join(folder, 'x.safetensors'), writeSafetensors(new Map([['features', { shape: [1, 3, 2], data: Float32Array.of(0, 0, 0, 0, 8, 16) }]])));
+    const run = vitc('run', 'words.vit', '--input', 'ids=ids.safetensors', '--input', 'x=x.safetensors', '--seed', '1', '--device', 'cpu', '--output', 'words.safetensors');
+    expect([run.status, run.stderr]).toEqual([0, expect.stringContaining('wrote words.safetensors')]);
+    const outputs = openSafetensors(join(folder, 'words.safetensors'));
+    expect(Object.fromEntries(outputs.shapes)).toEqual({ sum: [1, 3, 2], next: [1, 3] });
+    expect(outputs.read('next')).toEqual(Int32Array.of(5, 1, 5));
+    const sum = outputs.read('sum');
+    expect([sum[4], sum[5]]).toEqual([Math.fround(sum[0] + 8), Math.fround(sum[1] + 16)]);
+    expect([sum[2], sum[3]]).not.toEqual([sum[0], sum[1]]);
+    writeFileSync(join(folder, 'floats.safetensors'), writeSafetensors(new Map([['ids', { shape: [1, 3], data: Float32Array.of(4, 0, 4) }]])));
+    const floats = vitc('run', 'words.vit', '--input', 'ids=floats.safetensors', '--input', 'x=x.safetensors', '--seed', '1', '--device', 'cpu');
+    expect([floats.status, floats.stderr]).toEqual([1, expect.stringContaining('input ids is i32, but')]);
   });
 });
