@@ -44,6 +44,17 @@ export function decodeF16(halves: Uint16Array): Float32Array {
   return out;
 }
 
+/** Round to nearest, ties to even; NaN stays NaN. */
+export function encodeBf16(values: Float32Array): Uint16Array {
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    float[0] = values[i];
+    const x = bits[0];
+    out[i] = (x & 0x7fffffff) > 0x7f800000 ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
+  }
+  return out;
+}
+
 export function decodeBf16(values: Uint16Array): Float32Array {
   const out = new Uint32Array(values.length);
   for (let i = 0; i < out.length; i++) out[i] = values[i] << 16;

@@ -1,6 +1,6 @@
 /** Weights: seeded values, safetensors and what it refuses, rename rules. */
 import { describe, expect, it } from 'vitest';
-import { fromF16, toF16 } from '../src/half.ts';
+import { decodeBf16, encodeBf16, fromF16, toF16 } from '../src/half.ts';
 import { readGolden, difference, subsample } from '../src/weights/golden.ts';
 import { resolveWeights, type Checkpoint } from '../src/weights/resolve.ts';
 import { WeightsError, decodeTensor, readHeader, writeSafetensors } from '../src/weights/safetensors.ts';
@@ -41,11 +41,18 @@ function file(header: string, data = 0): Uint8Array {
   return bytes;
 }
 
+describe('bfloat16', () => {
+  it('rounds to nearest even and keeps what it can hold', () => {
+    expect([...decodeBf16(encodeBf16(Float32Array.of(1, -2.5, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 3.4e38, Infinity, NaN)))]).toEqual([1, -2.5, 1, 1 + 2 ** -6, Infinity, Infinity, NaN]);
+  });
+});
+
 describe('safetensors', () => {
   it('reads what it writes', () => {
     const tensors = new Map([
       ['b.weight', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6.5) }],
-      ['a', { shape: [], data: Float32Array.of(0.1), half: true }],
+      ['a', { shape: [], data: Float32Array.of(0.1), stored: 'F16' as const }],
+      ['c', { shape: [2], data: Float32Array.of(1.5, -2), stored: 'BF16' as const }],
       ['ids', { shape: [3], data: Int32Array.of(1, -2, 3) }],
     ]);
     const bytes = writeSafetensors(tensors, { note: 'x' });
@@ -56,6 +63,7 @@ describe('safetensors', () => {
       return decodeTensor(entry, bytes.subarray(entry.start, entry.end));
     };
     expect([...read('b.weight')]).toEqual([1, 2, 3, 4, 5, 6.5]);
+    expect([...read('c')]).toEqual([1.5, -2]);
     expect([...read('ids')]).toEqual([1, -2, 3]);
     expect(read('a')[0]).toBeCloseTo(0.1, 4);
   });

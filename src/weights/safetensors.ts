@@ -4,7 +4,7 @@
  * Values are read as f32 (or i32), whatever float they are stored as.
  */
 import { sizeOf, type Shape } from '../graph.ts';
-import { decodeBf16, decodeF16, encodeF16 } from '../half.ts';
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from '../half.ts';
 
 /** Thrown for a file that is not what it says; the message names the file and the tensor. */
 export class WeightsError extends Error {
@@ -158,11 +158,15 @@ export function decodeTensor(entry: TensorEntry, bytes: Uint8Array): Float32Arra
   }
 }
 
+export type FloatType = 'F32' | 'F16' | 'BF16';
+
+const ENCODE: Record<FloatType, (values: Float32Array) => Float32Array | Uint16Array> = { F32: (values) => values, F16: encodeF16, BF16: encodeBf16 };
+
 export interface TensorToWrite {
   readonly shape: Shape;
   readonly data: Float32Array | Int32Array;
-  /** f32 data only: store as half floats. */
-  readonly half?: boolean;
+  /** How floats are stored; F32 unless told. Integers are I32. */
+  readonly stored?: FloatType;
 }
 
 /** A whole file's bytes; tensors in order of name, data aligned to 8 bytes. */
@@ -172,12 +176,13 @@ export function writeSafetensors(tensors: ReadonlyMap<string, TensorToWrite>, me
   const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let offset = 0;
   // Wide types first keeps every tensor aligned to its element.
-  names.sort((a, b) => Number(tensors.get(a)!.half ?? false) - Number(tensors.get(b)!.half ?? false));
+  const width = ({ data, stored = 'F32' }: TensorToWrite) => (data instanceof Int32Array ? 4 : STORED_BYTES[stored]);
+  names.sort((a, b) => width(tensors.get(b)!) - width(tensors.get(a)!));
   for (const name of names) {
-    const { shape, data, half } = tensors.get(name)!;
-    const stored = data instanceof Int32Array ? data : half ? encodeF16(data) : data;
-    const bytes = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-    header[name] = { dtype: data instanceof Int32Array ? 'I32' : half ? 'F16' : 'F32', shape, data_offsets: [offset, offset + bytes.byteLength] };
+    const { shape, data, stored = 'F32' } = tensors.get(name)!;
+    const values = data instanceof Int32Array ? data : ENCODE[stored](data);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    header[name] = { dtype: data instanceof Int32Array ? 'I32' : stored, shape, data_offsets: [offset, offset + bytes.byteLength] };
     parts.push(bytes);
     offset += bytes.byteLength;
   }

@@ -1,7 +1,7 @@
 /** `vitc weights`: looks into safetensors files and converts them. */
 import { Command, Option } from 'commander';
 import { sizeOf } from '../../graph.ts';
-import { writeSafetensors, type TensorToWrite } from '../../weights/safetensors.ts';
+import { writeSafetensors, type FloatType, type TensorToWrite } from '../../weights/safetensors.ts';
 import { openSafetensors, writeWhole } from '../files.ts';
 import { jsonOption, type CommandMaker } from '../options.ts';
 import { parseHubName, pull } from '../hub.ts';
@@ -28,11 +28,11 @@ export const weightsCommand: CommandMaker = () => {
     .description('write a safetensors file anew, floats as another type')
     .argument('<in>')
     .argument('<out>')
-    .addOption(new Option('--dtype <type>').choices(['f32', 'f16']).makeOptionMandatory())
-    .action((from: string, to: string, options: { dtype: 'f32' | 'f16' }) => {
+    .addOption(new Option('--dtype <type>').choices(['f32', 'f16', 'bf16']).makeOptionMandatory())
+    .action((from: string, to: string, options: { dtype: 'f32' | 'f16' | 'bf16' }) => {
       const file = openSafetensors(from);
       const tensors = new Map<string, TensorToWrite>();
-      for (const [name, shape] of file.shapes) tensors.set(name, { shape, data: file.read(name), half: options.dtype === 'f16' && !file.integer(name) });
+      for (const [name, shape] of file.shapes) tensors.set(name, { shape, data: file.read(name), stored: options.dtype.toUpperCase() as FloatType });
       const bytes = writeSafetensors(tensors);
       writeWhole(to, bytes);
       say(`wrote ${to}: ${tensors.size} tensors, ${formatBytes(bytes.byteLength)}`);
