@@ -1,6 +1,7 @@
 /** Reports: bytes and operations against counts made another way, sums that must agree, kinds, places, compare and sweep. */
 import { describe, expect, test } from 'vitest';
 import { makeReport } from '../src/cli/reports.ts';
+import { reportText } from '../src/cli/report-text.ts';
 import { compileGraph } from '../src/compile.ts';
 import { packagePlan } from '../src/codegen/package-plan.ts';
 import { sizeOf } from '../src/graph.ts';
@@ -130,6 +131,15 @@ describe.each(['ViT', 'EfficientViT', 'Swin', 'Whisper', 'PoolFormer'])('%s, mad
     expect(report.memory.peak.bytes).toBeLessThanOrEqual(report.memory.livenessBound);
     // Weights are whole shards; the report's blocks leave the gaps between them out.
     expect(report.after.weightBytes).toBe(plan.weightShards.reduce((a, b) => a + b, 0));
+  });
+
+  test.each([50, 80, 120])('text keeps to %i columns and leads with totals and reasons', (width) => {
+    const lines = reportText(report, { rows: 10, width }).split('\n');
+    // eslint-disable-next-line no-control-regex
+    const visible = lines.map((line) => line.replace(/\x1b\[[0-9;]*m/g, ''));
+    expect(visible.filter((line) => line.length > width)).toEqual([]);
+    expect(visible.findIndex((line) => line.startsWith('predicted time'))).toBeLessThan(8);
+    expect(visible.indexOf('Why')).toBeLessThan(24);
   });
 
   test('no plan moves less than its inputs, weights and outputs', () => {

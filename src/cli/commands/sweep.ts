@@ -82,7 +82,7 @@ function sweepText(sweep: Sweep): string {
   const names = [...new Set(sweep.points.flatMap((p) => Object.keys(p.settings)))];
   const rows = sweep.points.map(({ settings, figures: f, problem, front }) => {
     const shown = names.map((n) => plain(valueText(settings[n])));
-    if (!f) return [...shown, '', '', '', '', '', '', '', color.red(plain(problem ?? ''))];
+    if (!f) return [...shown, '', '', '', '', '', '', '', plain(problem ?? '')];
     return [...shown, seconds(f.seconds), formatCount(f.parameters), formatCount(f.multiplyAdds), formatBytes(f.leastBytes), f.intensity.toFixed(1), String(f.dispatches), formatBytes(f.arenaBytes), front ? color.green('front') : ''];
   });
   const columns = [
@@ -97,7 +97,8 @@ function sweepText(sweep: Sweep): string {
     { title: '', flexible: true },
   ];
   const head = `${color.bold(plain(sweep.model))}, batch ${sweep.batch}, ${sweep.dtype}, target ${sweep.target}; times predicted for ${sweep.profile}`;
-  return [head, fitTable(columns, rows), '', ...frontPlot(sweep)].join('\n');
+  const problems = [...new Set(sweep.points.flatMap((p) => p.problem ?? []))];
+  return [head, fitTable(columns, rows), ...problems.map((p) => color.red(plain(p))), '', ...frontPlot(sweep)].join('\n');
 }
 
 const ROWS = 14;

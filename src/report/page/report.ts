@@ -194,7 +194,7 @@ export function reportPage(data: PageData): HTMLElement[] {
     h('ul', { class: 'cards' }, cards().map((c) => h('li', {}, h('span', { class: 'title' }, c.title), h('strong', {}, c.value), h('span', { class: 'note' }, c.note)))),
     h('ul', { class: 'findings' }, data.findings.map((f) => h('li', {}, f))),
     kindBars(report),
-    section('roofline', 'Roofline', 'Each kernel at its operations a byte and its rate, larger the more time it takes. The line is what memory and arithmetic allow. Click a kernel for its code.', roofline(report, showKernel)),
+    section('roofline', 'Roofline', 'Each kernel at its operations a byte and its rate, larger the more time it takes. The line is what memory and arithmetic allow; the cache lets kernels rise above its slope. Click a kernel for its code.', roofline(report, showKernel)),
     section('savings', 'What optimization saves', 'From every operation of the source as a dispatch of its own to the compiled plan, by cause.', waterfall(report), h('ul', { class: 'note' }, report.savings.map((s) => h('li', {}, `${s.cause}: ${s.label}; ${formatBytes(s.leastBytes)} and ${s.dispatches} dispatches less`)))),
     section('blocks', 'By block', '', blocksSection()),
     section('memory', 'Memory over time', `Tensors at their places in the arena of ${formatBytes(report.memory.arenaBytes)}; the line is what is live, ${formatBytes(report.memory.livenessBound)} at most. Weights take another ${formatBytes(report.memory.weightBytes)}.`, memoryMap(report)),
