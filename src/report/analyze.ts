@@ -111,7 +111,7 @@ const LABELS: Record<Kind, string> = {
   movement: 'movement made free by index maps',
   elementwise: 'element-wise operations joined to their neighbours',
   normalization: 'norms computed in one pass over each row',
-  softmax: 'softmax computed in one pass over each row',
+  softmax: 'softmax computed in one pass, or streamed with the products around it',
   contraction: 'matrix products and convolutions, with what they take over from others',
   reduction: 'pooling and other reductions',
   order: 'sorting',
