@@ -143,7 +143,7 @@ class Results {
   addTensors(outputs: Outputs): void {
     for (const [name, { shape, data, dtype }] of Object.entries(outputs)) {
       this.keep(name, outputs[name], shape[0] ?? 1);
-      const few = Array.from({ length: Math.min(4, data.length) }, (_, i) => data[i].toPrecision(6)).join(', ');
+      const few = Array.from({ length: Math.min(4, data.length) }, (_, i) => (dtype === 'f32' ? data[i].toPrecision(6) : String(data[i]))).join(', ');
       if (!this.quiet) print(`${name}: ${dtype}[${shape.join(', ')}]  ${few}${data.length > 4 ? ', …' : ''}`);
     }
     const rows = Object.values(outputs)[0]?.shape[0] ?? 0;
