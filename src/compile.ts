@@ -5,7 +5,7 @@
 import type { File } from './ast.ts';
 import { error, hasErrors, type Diagnostic, type Result } from './diagnostics.ts';
 import { generateKernel, type KernelCode } from './codegen/generate.ts';
-import { elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
+import { checkFile, elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
 import { paramsOf, sizeOf, type Graph, type NodeOf, type Shape } from './graph.ts';
 import type { Program } from './kernel.ts';
 import { lower } from './lower/lower.ts';
@@ -60,6 +60,13 @@ export class Sources {
 export function targetsOf(sources: Sources, path: string): Result<TargetInfo[]> {
   const file = sources.entry(path);
   return { value: file.value ? listTargets(file.value) : [], diagnostics: file.diagnostics };
+}
+
+/** What can be told of a file and its imports without a model: of a file of blocks, everything. */
+export function checkSource(sources: Sources, path: string): readonly Diagnostic[] {
+  const file = sources.entry(path);
+  if (!file.value || hasErrors(file.diagnostics)) return file.diagnostics;
+  return [...file.diagnostics, ...checkFile({ file: file.value, load: (name) => sources.load(name) })];
 }
 
 /** Text to graph: parse, check, elaborate. */

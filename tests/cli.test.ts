@@ -56,6 +56,11 @@ describe('vitc', () => {
     const json = JSON.parse(vitc('check', '--json', 'wrong.vit').stdout);
     expect(json.ok).toBe(false);
     expect(json.diagnostics[0].at.start).toEqual({ line: 3, column: 18 });
+    writeFileSync(join(folder, 'parts.vit'), 'fn twice(x) = 2 * y\n');
+    const parts = vitc('check', 'parts.vit');
+    expect([parts.status, parts.stderr.includes('there is no `y` here')]).toEqual([1, true]);
+    writeFileSync(join(folder, 'parts.vit'), 'fn twice(x) = 2 * x\n');
+    expect(vitc('check', 'parts.vit')).toMatchObject({ status: 0, stdout: 'ok  parts.vit  no model to elaborate; names and syntax checked\n' });
     expect(vitc('check', 'nowhere.vit').stderr).toContain('nowhere.vit');
   });
 

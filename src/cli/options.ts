@@ -1,5 +1,5 @@
 /** Options that several commands share, and the reading of their values. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ConfigLiteral } from '../compile.ts';
 import type { ExitCode } from './errors.ts';
 import type { DeviceChoice } from './devices.ts';
@@ -44,8 +44,20 @@ export function collect(text: string, previous: string[] = []): string[] {
 export const setOption = () => new Option('--set <name=value>', 'override a configuration value; may be repeated').argParser(setting).default({}, 'none');
 export const batchOption = () => new Option('--batch <n>', 'the free dimension B').argParser(positiveInteger);
 export const dtypeOption = () => new Option('--dtype <type>', 'how weights and intermediate tensors are stored').choices(['f32', 'f16']).default('f32');
-export const weightsOption = () => new Option('--weights <file>', 'weights, a safetensors file');
+export const weightsOption = () => new Option('--weights <file>', 'weights: a safetensors file, or hf:OWNER/NAME');
 export const seedOption = () => new Option('--seed <n>', 'seeded weights instead of a file').argParser(nonNegativeInteger);
 export const deviceOption = () => new Option('--device <kind>', 'where to run').choices(['auto', 'gpu', 'software', 'cpu'] satisfies DeviceChoice[]).default('auto', 'the best there is');
 export const targetOption = () => new Option('--target <name>', "what code may rely on: 'web', WebGPU's default limits, or 'native', what this machine's adapter offers").choices(['web', 'native']).default('web');
 export const jsonOption = () => new Option('--json', 'print a JSON object for programs');
+
+/** A command that runs a model on a device: where its weights, shapes and code come from. */
+export function deviceCommand(name: string): Command {
+  return new Command(name)
+    .addOption(weightsOption())
+    .addOption(seedOption())
+    .addOption(setOption())
+    .addOption(batchOption())
+    .addOption(dtypeOption())
+    .addOption(targetOption().default('native', 'what the device offers'))
+    .addOption(deviceOption());
+}

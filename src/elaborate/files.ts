@@ -1,5 +1,5 @@
 /** The files of one elaboration: what each declares and imports, found once. */
-import type { Block, File, Function, Import, Item, Let, Model, Name, Preset, Statement } from '../ast.ts';
+import type { Block, File, Function, Import, Let, Model, Name, Preset, Statement } from '../ast.ts';
 import { error } from '../diagnostics.ts';
 import type { Diagnostic, Result } from '../diagnostics.ts';
 import type { Span } from '../source.ts';
@@ -32,12 +32,6 @@ export interface FileScope {
 export function isBroken(body: readonly Statement[]): boolean {
   return body.some((s) => s.kind === 'errorStatement' || (s.kind === 'for' && isBroken(s.body)) || (s.kind === 'if' && (isBroken(s.then) || isBroken(s.else ?? []))));
 }
-
-export function isDeclaration(item: Item): item is Declaration {
-  return item.kind !== 'import';
-}
-
-export const KIND_NAMES: Record<Declaration['kind'], string> = { let: 'let', function: 'function', block: 'block', model: 'model', preset: 'preset' };
 
 type Load = (path: string) => Result<File> | undefined;
 

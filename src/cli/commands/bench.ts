@@ -1,6 +1,5 @@
 /** `vitc bench`: latency, throughput, first run and a table of kernels on the device at hand. */
 import { existsSync, statSync } from 'node:fs';
-import { Command } from 'commander';
 import { WEB } from '../../targets.ts';
 import { openDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -8,21 +7,14 @@ import { error } from '../../diagnostics.ts';
 import { loadPackage, packageExecutor } from '../executor.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, weightsOption, type CommandMaker } from '../options.ts';
+import { type CommandMaker, deviceCommand, jsonOption, positiveInteger } from '../options.ts';
 import { formatBytes, formatMilliseconds, print, say, table } from '../terminal.ts';
 import { seededWeight } from '../../weights/seeded.ts';
 
 export const benchCommand: CommandMaker = () =>
-  new Command('bench')
+  deviceCommand('bench')
     .description('measure latency and throughput of a model or a package on a device')
     .argument('<model>', "FILE.vit, FILE.vit#preset, a preset of the zoo, or a package's folder")
-    .addOption(weightsOption())
-    .addOption(seedOption())
-    .addOption(setOption())
-    .addOption(batchOption())
-    .addOption(dtypeOption())
-    .addOption(targetOption().default('native', 'what the device offers'))
-    .addOption(deviceOption())
     .option('--seconds <n>', 'how long to measure each figure', positiveInteger, 2)
     .option('--kernels <n>', 'how many kernels to list', positiveInteger, 15)
     .addOption(jsonOption())

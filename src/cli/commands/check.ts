@@ -1,6 +1,6 @@
 /** `vitc check`: parses and shape-checks every preset and model that can stand alone. */
 import { Command } from 'commander';
-import { buildGraph, targetsOf, type TargetInfo } from '../../compile.ts';
+import { buildGraph, checkSource, targetsOf, type TargetInfo } from '../../compile.ts';
 import { hasErrors, type Diagnostic } from '../../diagnostics.ts';
 import { positionOf } from '../../source.ts';
 import { EXIT } from '../errors.ts';
@@ -20,18 +20,21 @@ export const checkCommand: CommandMaker = (setExit) =>
       const seen = new Set<string>();
       const diagnostics: Diagnostic[] = [];
       const checked: { file: string; name: string; nodes: number; parameters: number }[] = [];
+      /** Files without a model that can stand alone: names and syntax are all there is to check. */
+      const plain: string[] = [];
       for (const argument of files) {
         const model = findModel(argument);
-        const listed = targetsOf(model.sources, model.project.entry);
+        const listed = targetsOf(model.sources, model.project.entry).value;
         // Models whose configuration has no defaults are checked through their presets.
-        const names = model.target !== undefined ? [model.target] : listed.value.filter(standsAlone).map((t) => t.name);
-        const found: Diagnostic[] = [...listed.diagnostics];
+        const names = model.target !== undefined ? [model.target] : listed.filter(standsAlone).map((t) => t.name);
+        const found: Diagnostic[] = [...checkSource(model.sources, model.project.entry)];
         if (!hasErrors(found))
           for (const target of names) {
             const { value: graph, diagnostics } = buildGraph(model.sources, { entry: model.project.entry, target, settings: options.set, batch: options.batch });
             found.push(...diagnostics);
             if (graph) checked.push({ file: model.file, name: target, nodes: graph.nodes.length, parameters: countParameters(graph) });
           }
+        if (names.length === 0) plain.push(model.file);
         // A fault of a shared block shows in every preset; once is enough.
         for (const d of found) {
           const key = `${d.code}|${d.message}|${d.primary?.source.path}|${d.primary?.start}`;
@@ -42,6 +45,7 @@ export const checkCommand: CommandMaker = (setExit) =>
       if (options.json) print(JSON.stringify({ ok: !hasErrors(diagnostics), checked, diagnostics: diagnostics.map(toJson) }, null, 2));
       else {
         printDiagnostics(diagnostics);
+        if (!hasErrors(diagnostics)) for (const file of plain) print(`${color.green('ok')}  ${file}  no model to elaborate; names and syntax checked`);
         if (!hasErrors(diagnostics)) for (const c of checked) print(`${color.green('ok')}  ${c.name}  ${formatCount(c.parameters)} parameters, ${c.nodes} operations`);
       }
       if (hasErrors(diagnostics)) setExit(EXIT.no);

@@ -1,5 +1,4 @@
 /** `vitc run`: pictures or tensors through a model. */
-import { Command } from 'commander';
 import { pictureToTensor } from '../../codegen/runtime/image.ts';
 import { error, type Diagnostic } from '../../diagnostics.ts';
 import { sizeOf } from '../../graph.ts';
@@ -9,7 +8,7 @@ import { CliError, EXIT } from '../errors.ts';
 import type { Executor, InputPort, OutputTensor, Values } from '../executor.ts';
 import { writeWhole } from '../files.ts';
 import { findPictures, type PictureSource } from '../images.ts';
-import { batchOption, collect, deviceOption, dtypeOption, jsonOption, nonNegativeInteger, positiveInteger, seedOption, setOption, targetOption, weightsOption, type CommandMaker } from '../options.ts';
+import { collect, type CommandMaker, deviceCommand, jsonOption, nonNegativeInteger, positiveInteger } from '../options.ts';
 import { bars, best, type Score } from '../results.ts';
 import { openSession, readTensors, type Session } from '../session.ts';
 import { color, formatMilliseconds, print, printDiagnostics, progress, say } from '../terminal.ts';
@@ -17,18 +16,11 @@ import { color, formatMilliseconds, print, printDiagnostics, progress, say } fro
 type Outputs = Readonly<Record<string, OutputTensor>>;
 
 export const runCommand: CommandMaker = (setExit) =>
-  new Command('run')
+  deviceCommand('run')
     .description('run a model or a compiled package on pictures or tensors')
     .argument('<model>', "FILE.vit, FILE.vit#preset, a preset of the zoo, or a package's folder")
     .option('--image <path>', 'a picture, a folder of pictures, or a safetensors file with `images`, u8 [n, height, width, 3]; may be repeated', collect)
     .option('--input <name=file>', 'an input tensor: the tensor NAME of a safetensors file, or its only one; may be repeated', collect)
-    .addOption(weightsOption())
-    .addOption(seedOption())
-    .addOption(setOption())
-    .addOption(batchOption())
-    .addOption(dtypeOption())
-    .addOption(targetOption().default('native', 'what the device offers'))
-    .addOption(deviceOption())
     .option('--top <n>', 'how many classes to show', positiveInteger, 5)
     .option('--repeat <n>', 'run again so often and tell the median time', nonNegativeInteger, 0)
     .option('--output <file>', 'write the outputs to a safetensors file')
