@@ -88,7 +88,7 @@ export const CONTRACTION: { [K in 'einsum' | 'conv' | 'pool']: OpDef<K> } = {
     evaluate: ([x, w], attrs, out) => convolve(x, w, attrs, out),
   },
   pool: {
-    class: 'contraction',
+    class: 'reduction',
     arity: 1,
     doc: 'The greatest value or the sum under a window over the last axes; padded places count as 0 for a sum and are ignored by a maximum.',
     infer: ([x], attrs) => {
