@@ -20,27 +20,38 @@ export async function timed(run: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-/** The median over `seconds` and at least 5 runs, after as many to warm up as take a quarter of that. */
-export async function medianOf(seconds: number, measure: () => Promise<number>): Promise<{ median: number; runs: number }> {
+/** Milliseconds of measurements that last `seconds` together, three at least, after as many to warm up as take a quarter of that. */
+export async function sampleWindow(seconds: number, measure: () => Promise<number>, least = 3): Promise<number[]> {
   for (const end = performance.now() + 250 * seconds; performance.now() < end; ) await measure();
   const times: number[] = [];
-  for (const end = performance.now() + 1000 * seconds; performance.now() < end || times.length < 5; ) times.push(await measure());
-  times.sort((a, b) => a - b);
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end || times.length < least; ) times.push(await measure());
+  return times;
+}
+
+/** The median over `seconds` and at least 5 runs. */
+export async function medianOf(seconds: number, measure: () => Promise<number>): Promise<{ median: number; runs: number }> {
+  const times = (await sampleWindow(seconds, measure, 5)).sort((a, b) => a - b);
   return { median: times[times.length >> 1], runs: times.length };
 }
 
-/** Milliseconds a prediction with inputs and outputs on the device: many recorded in one submit. */
-export async function deviceTime(model: AnyModel, seconds: number, guess: number): Promise<number> {
-  const repeats = Math.max(1, Math.min(50, Math.round(100 / Math.max(guess, 0.1))));
-  const { median } = await medianOf(seconds, () =>
+/** Measures predictions with inputs and outputs on the device, many recorded in one submit: milliseconds of one. */
+export async function deviceCalls(model: AnyModel): Promise<() => Promise<number>> {
+  const submit = (repeats: number): Promise<number> =>
     timed(async () => {
       const encoder = model.device.createCommandEncoder();
       for (let i = 0; i < repeats; i++) model.record(encoder);
       model.device.queue.submit([encoder.finish()]);
       await model.device.queue.onSubmittedWorkDone();
-    }),
-  );
-  return median / repeats;
+    });
+  await submit(1);
+  const guess = await submit(1);
+  const repeats = Math.max(1, Math.min(50, Math.round(100 / Math.max(guess, 0.1))));
+  return async () => (await submit(repeats)) / repeats;
+}
+
+/** Milliseconds a prediction with inputs and outputs on the device. */
+export async function deviceTime(model: AnyModel, seconds: number): Promise<number> {
+  return (await medianOf(seconds, await deviceCalls(model))).median;
 }
 
 /** Profiles that the median of each step is taken over. */
@@ -50,8 +61,8 @@ const PROFILES = 15;
 export async function measureSteps({ model, inputs: ports, description }: LoadedPackage, wholeSeconds = 1): Promise<Measured | undefined> {
   if (!model.device.features.has('timestamp-query')) return undefined;
   const inputs = randomInputs(ports);
-  const first = await timed(() => model.run(inputs));
-  const whole = await deviceTime(model, wholeSeconds, first);
+  await model.run(inputs);
+  const whole = await deviceTime(model, wholeSeconds);
   // Slow devices are profiled less often.
   const runs = Math.max(3, Math.min(PROFILES, Math.round(2000 / whole)));
   const times: number[][] = [];
