@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freshDevice, testDevice } from './helpers/device.ts';
+import { freshDevice, testAdapter, testDevice } from './helpers/device.ts';
 import type { Inputs, Outputs, PackageModule } from './helpers/tiny-package.ts';
 import { expected, importPackage, SIZE, tinyInput, tinyPackage, tinyValues } from './helpers/tiny-package.ts';
 import type { LoadOptions, LoadProgress } from '../src/codegen/runtime/load.ts';
@@ -216,6 +216,14 @@ describe.skipIf(!gpu)('a package on a device', () => {
     const huge = tinyPackage({ ...rest, plan: { ...plan, arenaBytes: 2 ** 40 } });
     folders.push(huge);
     await expect(loadFrom(huge)).rejects.toMatchObject({ code: 'limit-too-low', message: expect.stringContaining('maxBufferSize of 1099511627776') });
+  });
+
+  test('makes a device of its own of an adapter, and ends it', async () => {
+    const adapter = await testAdapter();
+    const loaded = await module.load({ adapter });
+    expect(Array.from((await loaded.run(tinyValues())).twice)).toEqual([2, 4, 6]);
+    loaded.destroy();
+    expect((await loaded.device.lost).reason).toBe('destroyed');
   });
 
   test('stops loading when told', async () => {

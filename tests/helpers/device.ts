@@ -24,3 +24,10 @@ export async function freshDevice(): Promise<GpuDevice | undefined> {
     return undefined;
   }
 }
+
+/** The adapter under the tests' devices; each gives one device. */
+export async function testAdapter(): Promise<GPUAdapter> {
+  await testDevice();
+  const { vitcWebGpu } = globalThis as { vitcWebGpu?: GPU };
+  return (await vitcWebGpu!.requestAdapter())!;
+}

@@ -59,7 +59,8 @@ export async function requestDevice(needs: Requirements, given?: GPUAdapter): Pr
   const features = new Set(requiredFeatures);
   if (adapter.features.has('timestamp-query')) features.add('timestamp-query');
   try {
-    return await adapter.requestDevice({ ...rest, requiredFeatures: features });
+    // An array: Dawn in Node takes no other iterable.
+    return await adapter.requestDevice({ ...rest, requiredFeatures: [...features] });
   } catch (cause) {
     throw new VitcError('no-adapter', `the adapter gave no device: ${(cause as Error).message}`, { cause });
   }
@@ -72,8 +73,15 @@ export async function requestDevice(needs: Requirements, given?: GPUAdapter): Pr
 export async function checked<T>(device: GPUDevice, what: string, create: () => T): Promise<T> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
-  const value = create();
-  const [invalid, memory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+  let value!: T;
+  let popped!: Promise<(GPUError | null)[]>;
+  try {
+    value = create();
+  } finally {
+    popped = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    popped.catch(() => {});
+  }
+  const [invalid, memory] = await popped;
   if (memory) throw new VitcError('out-of-memory', `the GPU has no memory for ${what}: ${memory.message}`);
   if (invalid) throw new VitcError('gpu-error', `${what}: ${invalid.message}`);
   return value;

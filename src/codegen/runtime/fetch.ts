@@ -14,65 +14,75 @@ function unreadable(url: URL, reason: string, cause?: unknown): VitcError {
 }
 
 /** Node's fetch does not read file: URLs. The specifier is no literal, so that bundlers for browsers leave it alone. */
-async function* readFileUrl(url: URL): AsyncGenerator<Uint8Array> {
+async function readFileUrl(url: URL, { signal, onBytes }: ReadOptions): Promise<Uint8Array> {
   const module = 'node:fs/promises';
   const fs = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as typeof import('node:fs/promises');
   const file = await fs.open(url);
   try {
-    for (;;) {
-      const { bytesRead, buffer } = await file.read(new Uint8Array(CHUNK), 0, CHUNK);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+    const bytes = new Uint8Array((await file.stat()).size);
+    let at = 0;
+    while (at < bytes.length) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(CHUNK, bytes.length - at));
+      if (bytesRead === 0) break;
+      signal?.throwIfAborted();
+      at += bytesRead;
+      onBytes?.(bytesRead);
     }
+    return bytes.subarray(0, at);
   } finally {
     await file.close();
   }
 }
 
-async function* readResponse(response: Response, url: URL): AsyncGenerator<Uint8Array> {
+/** The body's bytes, written straight into place as far as the header tells their number. */
+async function readBody(response: Response, url: URL, { signal, onBytes }: ReadOptions): Promise<Uint8Array> {
   if (!response.ok) throw unreadable(url, `HTTP status ${response.status}`);
   const reader = response.body?.getReader();
-  if (!reader) return yield new Uint8Array(await response.arrayBuffer());
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) yield piece.value;
-}
-
-async function* open(url: URL, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (url.protocol === 'file:' && typeof process === 'object') yield* readFileUrl(url);
-  else yield* readResponse(await fetch(url, { signal }), url);
-}
-
-async function collect(pieces: AsyncGenerator<Uint8Array>, url: URL, options: ReadOptions = {}): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const part of pieces) {
-      options.signal?.throwIfAborted();
-      parts.push(part);
-      size += part.length;
-      options.onBytes?.(part.length);
-    }
-  } catch (cause) {
-    options.signal?.throwIfAborted();
-    throw cause instanceof VitcError ? cause : unreadable(url, (cause as Error).message, cause);
-  }
-  if (parts.length === 1) return parts[0];
-  const bytes = new Uint8Array(size);
+  if (!reader) return new Uint8Array(await response.arrayBuffer());
+  // Where the body is compressed this is too few, and the bytes after go into pieces.
+  const told = new Uint8Array(Number(response.headers.get('content-length') ?? 0));
+  const more: Uint8Array[] = [];
   let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+  let size = 0;
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    signal?.throwIfAborted();
+    const { value } = piece;
+    size += value.length;
+    if (more.length === 0 && size <= told.length) {
+      told.set(value, at);
+      at = size;
+    } else more.push(value);
+    onBytes?.(value.length);
+  }
+  if (more.length === 0) return told.subarray(0, at);
+  const bytes = new Uint8Array(size);
+  bytes.set(told.subarray(0, at));
+  for (const piece of more) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
   return bytes;
 }
 
+async function named(reading: Promise<Uint8Array>, url: URL, signal?: AbortSignal): Promise<Uint8Array> {
+  try {
+    return await reading;
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw cause instanceof VitcError ? cause : unreadable(url, (cause as Error).message, cause);
+  }
+}
+
 /** All bytes of a URL. Throws VitcError 'fetch-failed', or the signal's reason. */
 export function readBytes(url: URL, options: ReadOptions = {}): Promise<Uint8Array> {
-  return collect(open(url, options.signal), url, options);
+  const isFile = url.protocol === 'file:' && typeof process === 'object';
+  const reading = isFile ? readFileUrl(url, options) : fetch(url, { signal: options.signal }).then((response) => readBody(response, url, options));
+  return named(reading, url, options.signal);
 }
 
 /** All bytes of a response that the caller made. */
 export function readResponseBytes(response: Response, url: URL, options: ReadOptions = {}): Promise<Uint8Array> {
-  return collect(readResponse(response, url), url, options);
+  return named(readBody(response, url, options), url, options.signal);
 }
 
 export async function readText(url: URL, options: ReadOptions = {}): Promise<string> {

@@ -52,10 +52,11 @@ async function compile(layouts: Layouts, kernel: KernelEntry, code: string): Pro
 }
 
 /** Reads and compiles all kernels at once; `onKernel` is called as each is ready. */
-export function loadKernels(layouts: Layouts, kernels: readonly KernelEntry[], base: URL, signal: AbortSignal, onKernel: () => void): Promise<GPUComputePipeline[]> {
+export function loadKernels(layouts: Promise<Layouts>, kernels: readonly KernelEntry[], base: URL, signal: AbortSignal, onKernel: () => void): Promise<GPUComputePipeline[]> {
   return Promise.all(
     kernels.map(async (kernel) => {
-      const pipeline = await compile(layouts, kernel, await readText(new URL(`kernels/${kernel.id}.wgsl`, base), { signal }));
+      const code = await readText(new URL(`kernels/${kernel.id}.wgsl`, base), { signal });
+      const pipeline = await compile(await layouts, kernel, code);
       onKernel();
       return pipeline;
     }),

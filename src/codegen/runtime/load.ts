@@ -7,7 +7,7 @@ import { bindSteps, Layouts, loadKernels } from './kernels.ts';
 import { deviceLost, Model } from './model.ts';
 import type { PackagePlan, PackageReport } from './plan.ts';
 import type { WeightsSource } from './weights.ts';
-import { folderUrl, loadWeights } from './weights.ts';
+import { folderUrl, loadWeights, weightBuffers } from './weights.ts';
 
 export interface LoadProgress {
   /** `weights` counts bytes, `kernels` compiled kernels. */
@@ -31,45 +31,59 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What `index.js` of a package passes on: its plan, its own URL, and the reader of pictures if it takes any. */
+/**
+ * What `index.js` of a package passes on: its plan, its own URL, and the reader of pictures if it takes any.
+ * Files are read while the device is requested, and weights go to the GPU while kernels compile.
+ */
 export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: string, options: LoadOptions = {}, readPictures?: PictureReader): Promise<Model<Inputs, Outputs>> {
   const base = options.baseUrl === undefined ? new URL('./', ownUrl) : folderUrl(options.baseUrl);
-  const ownsDevice = !options.device;
-  const device = options.device ?? (await requestDevice(plan, options.adapter));
-  if (options.device) checkRequirements(plan, device, device.adapterInfo, 'device');
-  const buffers: GPUBuffer[] = [];
   // The first failure stops what else is under way.
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal;
+  const count = (phase: LoadProgress['phase'], total: number) => {
+    let loaded = 0;
+    return (more = 1) => options.onProgress?.({ phase, loaded: (loaded += more), total });
+  };
+  const weightBytes = plan.shards.reduce((sum, bytes) => sum + bytes, 0);
+  const opening = openDevice(plan, options);
+  const buffers: GPUBuffer[] = [];
+  const keep = (made: GPUBuffer[]): GPUBuffer[] => {
+    buffers.push(...made);
+    return made;
+  };
   try {
-    const arena = await checked(device, `the arena (${plan.arenaBytes} bytes)`, () =>
-      device.createBuffer({ label: `${plan.name} arena`, size: Math.max(plan.arenaBytes, 4), usage: STORAGE | COPY_SRC | COPY_DST }),
+    const sharing = opening.then((device) => new Layouts(device));
+    const shards = opening.then((device) => checked(device, `the weights (${weightBytes} bytes)`, () => keep(weightBuffers(device, plan))));
+    const arena = opening.then((device) =>
+      checked(device, `the arena (${plan.arenaBytes} bytes)`, () => {
+        const size = Math.max(plan.arenaBytes, 4);
+        return keep([device.createBuffer({ label: `${plan.name} arena`, size, usage: STORAGE | COPY_SRC | COPY_DST })])[0];
+      }),
     );
-    buffers.push(arena);
-    const layouts = new Layouts(device);
-    const count = (phase: LoadProgress['phase'], total: number) => {
-      let loaded = 0;
-      return (more = 1) => options.onProgress?.({ phase, loaded: (loaded += more), total });
-    };
-    const weightBytes = plan.shards.reduce((sum, bytes) => sum + bytes, 0);
-    const shards: GPUBuffer[] = [];
-    const keep = (shard: GPUBuffer) => {
-      shards.push(shard);
-      buffers.push(shard);
-    };
-    const [pipelines] = await Promise.all([
-      loadKernels(layouts, plan.kernels, base, signal, count('kernels', plan.kernels.length)),
-      loadWeights(device, plan, { base, source: options.weights, verify: options.verify ?? true, signal, onBytes: count('weights', weightBytes), keep }),
+    const [layouts, spaces, pipelines] = await Promise.all([
+      sharing,
+      Promise.all([arena, shards]).then((made) => made.flat()),
+      loadKernels(sharing, plan.kernels, base, signal, count('kernels', plan.kernels.length)),
+      loadWeights(opening, plan, { base, source: options.weights, verify: options.verify ?? true, signal, onBytes: count('weights', weightBytes), buffers: shards }),
     ]);
-    const dispatches = await checked(device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, [arena, ...shards]));
+    signal.throwIfAborted();
+    const dispatches = await checked(layouts.device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, spaces));
     const readReport = () => readJson<PackageReport>(new URL('report.json', base));
-    return new Model<Inputs, Outputs>(plan, { device, ownsDevice, arena, shards, dispatches, readPictures, readReport });
+    return new Model<Inputs, Outputs>(plan, { device: layouts.device, ownsDevice: !options.device, arena: spaces[0], shards: spaces.slice(1), dispatches, readPictures, readReport });
   } catch (failure) {
     stop.abort(failure);
+    const device = await opening.catch(() => undefined);
     for (const buffer of buffers) buffer.destroy();
+    if (!device) throw failure;
     // On a lost device anything may fail; that it is lost is what helps.
     const lost = await Promise.race([device.lost, undefined]);
-    if (ownsDevice) device.destroy();
+    if (!options.device) device.destroy();
     throw lost ? deviceLost(plan.name, lost) : failure;
   }
+}
+
+async function openDevice(plan: PackagePlan, { device, adapter }: LoadOptions): Promise<GPUDevice> {
+  if (!device) return requestDevice(plan, adapter);
+  checkRequirements(plan, device, device.adapterInfo, 'device');
+  return device;
 }

@@ -1,5 +1,6 @@
 /** A loaded model: buffers, dispatches, and the runs over them. */
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
+import { checked } from './device.ts';
 import { VitcError } from './errors.ts';
 import type { PictureReader, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
@@ -9,6 +10,7 @@ import type { PackagePlan, PackageReport, StepReport } from './plan.ts';
 import { sizeOf } from './plan.ts';
 import { Readback } from './readback.ts';
 import { Timestamps } from './timing.ts';
+import { Uploads } from './uploads.ts';
 
 /** A step's measured time beside what the compiler knows of it. */
 export interface KernelTime extends StepReport {
@@ -43,7 +45,10 @@ export function deviceLost(name: string, info: GPUDeviceLostInfo): VitcError {
 export class Model<Inputs, Outputs> {
   readonly #plan: PackagePlan;
   readonly #resources: Resources;
+  readonly #uploads: Uploads;
   readonly #readback: Readback;
+  /** The dispatches of the next run, recorded while the GPU works on the run before. */
+  #recorded?: GPUCommandBuffer;
   /** How to reject each run in flight. */
   readonly #waiting = new Set<(why: VitcError) => void>();
   #ended?: VitcError;
@@ -51,7 +56,9 @@ export class Model<Inputs, Outputs> {
   constructor(plan: PackagePlan, resources: Resources) {
     this.#plan = plan;
     this.#resources = resources;
+    this.#uploads = new Uploads(resources.device, plan.inputs.map((port) => 4 * sizeOf(port.shape)));
     this.#readback = new Readback(resources.device, plan.outputs);
+    this.#recorded = this.#recordDispatches();
     void resources.device.lost.then((info) => this.#end(deviceLost(plan.name, info)));
   }
 
@@ -68,26 +75,31 @@ export class Model<Inputs, Outputs> {
   }
 
   /**
-   * One prediction, in one submit. Inputs are read before this returns, so their arrays may be reused at once; runs may
-   * overlap, and each gets its own outputs. With `outputs: 'gpu'` the outputs stay on the GPU, in buffers of the caller's.
-   * Rejects with VitcError: 'bad-input', 'device-lost', 'destroyed', 'gpu-error'.
+   * One prediction, in one submit; large inputs are copied by submits of their own before it. Inputs are read before this
+   * returns, so their arrays may be reused at once; runs may overlap, and each gets its own outputs. With
+   * `outputs: 'gpu'` the outputs stay on the GPU, in buffers of the caller's.
+   * Rejects with VitcError: 'bad-input', 'device-lost', 'destroyed', 'out-of-memory', 'gpu-error'.
    */
   async run(inputs: Inputs, options?: { readonly outputs?: 'cpu' }): Promise<Outputs>;
   async run(inputs: Inputs, options: { readonly outputs: 'gpu' }): Promise<GpuOutputs<Outputs>>;
   async run(inputs: Inputs, options: { readonly outputs?: 'cpu' | 'gpu' } = {}): Promise<Outputs | GpuOutputs<Outputs>> {
-    // Nothing waits between here and submit: another run cannot write the arena in between.
     const uploads = this.#read(inputs);
-    const encoder = this.device.createCommandEncoder({ label: this.#plan.name });
-    this.#upload(encoder, uploads);
-    this.#dispatch(encoder);
+    const { arena } = this.#resources;
+    const dispatches = this.#recorded ?? this.#recordDispatches();
+    this.#recorded = undefined;
     if (options.outputs === 'gpu') {
-      const buffers = this.#copyOutputs(encoder);
-      await this.#submit(encoder, uploads);
-      return buffers;
+      const made: GPUBuffer[] = [];
+      try {
+        return await this.#whileAlive(this.#submit(uploads, dispatches, true, (encoder) => this.#copyOutputs(encoder, made)));
+      } catch (failure) {
+        for (const buffer of made) buffer.destroy();
+        throw failure;
+      }
     }
-    const staging = this.#readback.record(encoder, this.#resources.arena);
-    const submitted = this.#submit(encoder, uploads);
-    return (await this.#whileAlive(Promise.all([this.#readback.read(staging), submitted])))[0] as Outputs;
+    let staging!: GPUBuffer;
+    // Memory is taken only where no staging buffer is left.
+    const submitted = this.#submit(uploads, dispatches, this.#readback.isEmpty, (encoder) => (staging = this.#readback.record(encoder, arena)));
+    return this.#whileAlive(this.#outputsOf(staging, submitted));
   }
 
   /**
@@ -99,7 +111,10 @@ export class Model<Inputs, Outputs> {
     const { arena } = this.#resources;
     const given = (buffers.inputs ?? {}) as Record<string, GPUBuffer>;
     const ports = this.inputs.filter((port) => given[port.name] !== undefined);
-    this.#upload(encoder, readInputs(ports, given));
+    for (const { port, source } of readInputs(ports, given)) {
+      if (!isGpuBuffer(source)) throw new VitcError('bad-input', `input "${port.name}": only a GPUBuffer can be recorded; write arrays to one, or use run`);
+      encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
+    }
     this.#dispatch(encoder);
     const wanted = (buffers.outputs ?? {}) as Record<string, GPUBuffer>;
     for (const port of this.outputs) {
@@ -118,14 +133,13 @@ export class Model<Inputs, Outputs> {
     const timestamps = new Timestamps(this.device, dispatches.length);
     try {
       const encoder = this.device.createCommandEncoder({ label: `${this.#plan.name} profile` });
-      this.#upload(encoder, uploads);
       timestamps.record(encoder, dispatches);
-      const staging = this.#readback.record(encoder, arena);
-      const submitted = this.#submit(encoder, uploads);
-      const work = Promise.all([this.#readback.read(staging), timestamps.read(), this.#resources.readReport(), submitted]);
+      let staging!: GPUBuffer;
+      const submitted = this.#submit(uploads, encoder.finish(), true, (outputs) => (staging = this.#readback.record(outputs, arena)));
+      const work = Promise.all([this.#outputsOf(staging, submitted), timestamps.read(), this.#resources.readReport()]);
       const [outputs, times, report] = await this.#whileAlive(work);
       const kernels = report.steps.map((step, i) => ({ ...step, milliseconds: times[i] }));
-      return { outputs: outputs as Outputs, kernels, milliseconds: times.reduce((sum, time) => sum + time, 0) };
+      return { outputs, kernels, milliseconds: times.reduce((sum, time) => sum + time, 0) };
     } finally {
       timestamps.destroy();
     }
@@ -136,7 +150,9 @@ export class Model<Inputs, Outputs> {
     if (this.#ended?.code === 'destroyed') return;
     this.#end(new VitcError('destroyed', `${this.#plan.name} was destroyed`));
     const { arena, shards, device, ownsDevice } = this.#resources;
+    this.#uploads.destroy();
     this.#readback.destroy();
+    this.#recorded = undefined;
     for (const buffer of [arena, ...shards]) buffer.destroy();
     if (ownsDevice) device.destroy();
   }
@@ -152,12 +168,23 @@ export class Model<Inputs, Outputs> {
     return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readPictures);
   }
 
-  #upload(encoder: GPUCommandEncoder, uploads: readonly Upload[]): void {
+  /** Starts the writes; copies from the caller's buffers come back as commands to submit before the dispatches. */
+  #upload(uploads: readonly Upload[]): GPUCommandBuffer[] {
     const { arena, device } = this.#resources;
+    let encoder: GPUCommandEncoder | undefined;
     for (const { port, source } of uploads) {
-      if (isGpuBuffer(source)) encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
-      else device.queue.writeBuffer(arena, port.offset, source as Float32Array<ArrayBuffer>);
+      if (isGpuBuffer(source)) {
+        encoder ??= device.createCommandEncoder({ label: `${this.#plan.name} inputs` });
+        encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
+      } else this.#uploads.write(arena, port.offset, source);
     }
+    return encoder ? [encoder.finish()] : [];
+  }
+
+  #recordDispatches(): GPUCommandBuffer {
+    const encoder = this.device.createCommandEncoder({ label: this.#plan.name });
+    this.#dispatch(encoder);
+    return encoder.finish();
   }
 
   #dispatch(encoder: GPUCommandEncoder): void {
@@ -166,24 +193,48 @@ export class Model<Inputs, Outputs> {
     pass.end();
   }
 
-  #copyOutputs(encoder: GPUCommandEncoder): GpuOutputs<Outputs> {
+  /** The buffers are also put into `made`, whatever happens later. */
+  #copyOutputs(encoder: GPUCommandEncoder, made: GPUBuffer[]): GpuOutputs<Outputs> {
     const buffers = this.outputs.map((port) => {
       const size = 4 * sizeOf(port.shape);
       const buffer = this.device.createBuffer({ label: port.name, size, usage: STORAGE | COPY_SRC | COPY_DST });
+      made.push(buffer);
       encoder.copyBufferToBuffer(this.#resources.arena, port.offset, buffer, 0, size);
       return [port.name, buffer] as const;
     });
     return Object.fromEntries(buffers) as GpuOutputs<Outputs>;
   }
 
-  /** Submits; only the caller's own buffers can make that invalid, so only then is it worth a look. */
-  async #submit(encoder: GPUCommandEncoder, uploads: readonly Upload[]): Promise<void> {
+  /**
+   * Writes the inputs and submits, all before it returns, so that no other run can write the arena in between; then
+   * records the dispatches of the next run while the GPU works on these. Buffers of the caller's can make this invalid
+   * and new ones can fail for want of memory (`isChecked`); nothing else is worth a look.
+   */
+  async #submit<T>(uploads: readonly Upload[], dispatches: GPUCommandBuffer, isChecked: boolean, encodeOutputs: (encoder: GPUCommandEncoder) => T): Promise<T> {
     const { device } = this.#resources;
-    const foreign = uploads.some(({ source }) => isGpuBuffer(source));
-    if (foreign) device.pushErrorScope('validation');
-    device.queue.submit([encoder.finish()]);
-    const invalid = foreign ? await device.popErrorScope() : null;
-    if (invalid) throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${invalid.message}`);
+    const work = (): T => {
+      const inputs = this.#upload(uploads);
+      const encoder = device.createCommandEncoder({ label: `${this.#plan.name} outputs` });
+      const outputs = encodeOutputs(encoder);
+      device.queue.submit([...inputs, dispatches, encoder.finish()]);
+      this.#recorded ??= this.#recordDispatches();
+      return outputs;
+    };
+    const isForeign = uploads.some(({ source }) => isGpuBuffer(source));
+    if (!isForeign && !isChecked) return work();
+    try {
+      return await checked(device, `a run of ${this.#plan.name}`, work);
+    } catch (cause) {
+      if (!isForeign || (cause as VitcError).code !== 'gpu-error') throw cause;
+      throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** What the run left in `staging`. If the submit was refused, that is the reason to give. */
+  #outputsOf(staging: GPUBuffer, submitted: Promise<unknown>): Promise<Outputs> {
+    const outputs = this.#readback.read(staging) as Promise<Outputs>;
+    outputs.catch(() => {});
+    return submitted.then(() => outputs);
   }
 
   /** Rejects as soon as the device is lost or the model destroyed, whatever the work itself does then. */

@@ -26,6 +26,11 @@ export class Readback {
     this.#bytes = bytes;
   }
 
+  /** Whether `record` must make a buffer. */
+  get isEmpty(): boolean {
+    return this.#free.length === 0;
+  }
+
   /** Records copies of the outputs into a staging buffer, which `read` must be given back. */
   record(encoder: GPUCommandEncoder, arena: GPUBuffer): GPUBuffer {
     let staging = this.#free.pop();
@@ -41,7 +46,12 @@ export class Readback {
 
   /** The outputs, once the GPU has written them. Rejects if the device is lost or the buffer destroyed. */
   async read(staging: GPUBuffer): Promise<Record<string, OutputTensor>> {
-    await staging.mapAsync(MAP_MODE_READ);
+    try {
+      await staging.mapAsync(MAP_MODE_READ);
+    } catch (failure) {
+      this.#drop(staging);
+      throw failure;
+    }
     const mapped = staging.getMappedRange();
     const tensors = this.outputs.map((port, i) => {
       const bytes = mapped.slice(this.#places[i], this.#places[i] + 4 * sizeOf(port.shape));

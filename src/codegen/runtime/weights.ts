@@ -1,6 +1,5 @@
 /** Weights: read, verified, uploaded; the bytes are used as they are. */
 import { COPY_DST, STORAGE } from './constants.ts';
-import { checked } from './device.ts';
 import { VitcError } from './errors.ts';
 import type { ReadOptions } from './fetch.ts';
 import { readBytes, readJson, readResponseBytes } from './fetch.ts';
@@ -55,19 +54,24 @@ export interface WeightsRequest extends ReadOptions {
   readonly source?: WeightsSource;
   /** Whether to compare SHA-256. */
   readonly verify: boolean;
-  /** Given each buffer as it is made, whatever happens later. */
-  readonly keep: (buffer: GPUBuffer) => void;
+  /** Of the weights: one for each shard, of its size. */
+  readonly buffers: Promise<readonly GPUBuffer[]>;
+}
+
+/** Empty GPU buffers for the shards. */
+export function weightBuffers(device: GPUDevice, plan: PackagePlan): GPUBuffer[] {
+  return plan.shards.map((size, i) => device.createBuffer({ label: `${plan.name} weights ${i + 1}`, size, usage: STORAGE | COPY_DST }));
 }
 
 /**
- * Reads and verifies the shards one after another, so that at most one is in memory twice, and uploads them.
- * Throws 'bad-weights' for a shard of other size or content than weights.json says, 'fetch-failed', 'out-of-memory'.
+ * Reads the shards one after another, and verifies each while it is on its way to the GPU.
+ * Throws 'bad-weights' for a shard of other size or content than weights.json says, 'fetch-failed'.
  */
-export async function loadWeights(device: GPUDevice, plan: PackagePlan, request: WeightsRequest): Promise<void> {
+export async function loadWeights(device: Promise<GPUDevice>, plan: PackagePlan, request: WeightsRequest): Promise<void> {
   if (plan.shards.length === 0) return;
-  const { source } = request;
+  const { source, signal } = request;
   const base = typeof source === 'string' || source instanceof URL ? folderUrl(source) : request.base;
-  const manifest = await readJson<WeightsManifest>(new URL('weights.json', base), { signal: request.signal });
+  const manifest = await readJson<WeightsManifest>(new URL('weights.json', base), { signal });
   checkManifest(plan, manifest, base);
   if (source === undefined && manifest.shards.some((shard) => shard.sha256 === undefined)) {
     throw new VitcError('bad-weights', `${plan.name} was compiled without weights: compile it again with --weights, or give them: load({ weights })`);
@@ -78,14 +82,12 @@ export async function loadWeights(device: GPUDevice, plan: PackagePlan, request:
       throw new VitcError('bad-weights', `${shard.file} has ${bytes.length} bytes, and weights.json says ${shard.bytes}: it was cut short or altered`);
     }
     // Where WebGPU is, WebCrypto is: both need a secure page.
-    if (request.verify && shard.sha256 !== undefined && (await sha256(bytes)) !== shard.sha256) {
+    const hash = request.verify && shard.sha256 !== undefined ? sha256(bytes) : undefined;
+    const [{ queue }, buffers] = await Promise.all([device, request.buffers]);
+    signal?.throwIfAborted();
+    queue.writeBuffer(buffers[index], 0, bytes as Uint8Array<ArrayBuffer>);
+    if (hash && (await hash) !== shard.sha256) {
       throw new VitcError('bad-weights', `${shard.file} is not the file that was packed: its SHA-256 differs from weights.json`);
     }
-    request.signal?.throwIfAborted();
-    await checked(device, `the weights (${shard.bytes} bytes)`, () => {
-      const buffer = device.createBuffer({ label: shard.file, size: shard.bytes, usage: STORAGE | COPY_DST });
-      request.keep(buffer);
-      device.queue.writeBuffer(buffer, 0, bytes as Uint8Array<ArrayBuffer>);
-    });
   }
 }

@@ -1,0 +1,174 @@
+/** Large inputs through staging buffers, and files through readers, apart from any package. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { COPY_DST, COPY_SRC, MAP_MODE_READ, MAP_READ, MAP_WRITE } from '../src/codegen/runtime/constants.ts';
+import { readBytes, readResponseBytes } from '../src/codegen/runtime/fetch.ts';
+import { Uploads } from '../src/codegen/runtime/uploads.ts';
+import { testDevice } from './helpers/device.ts';
+
+const gpu = await testDevice();
+const MB = 1 << 20;
+
+describe.skipIf(!gpu)('large inputs', () => {
+  const device = gpu!?.device;
+
+  /** The device, with what it was asked to make and write. */
+  function watched() {
+    const seen = { staging: 0, writes: 0 };
+    const queue = new Proxy(device.queue, {
+      get: (target, name) => (name === 'writeBuffer' ? (...args: Parameters<GPUQueue['writeBuffer']>) => (seen.writes++, target.writeBuffer(...args)) : name === 'submit' ? target.submit.bind(target) : Reflect.get(target, name, target)),
+    });
+    const proxy = new Proxy(device, {
+      get(target, name) {
+        if (name === 'queue') return queue;
+        if (name === 'createBuffer') {
+          return (descriptor: GPUBufferDescriptor) => {
+            if (descriptor.usage & MAP_WRITE) seen.staging++;
+            return target.createBuffer(descriptor);
+          };
+        }
+        const value = Reflect.get(target, name, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    return { proxy, seen };
+  }
+
+  /** Writes `source` at `offset` and gives what the whole target then holds, once the GPU has come to it. */
+  function written(uploads: Uploads, target: GPUBuffer, offset: number, source: Float32Array | Int32Array): Promise<Uint32Array> {
+    uploads.write(target, offset, source);
+    const read = device.createBuffer({ size: target.size, usage: COPY_DST | MAP_READ });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(target, 0, read, 0, target.size);
+    device.queue.submit([encoder.finish()]);
+    return read.mapAsync(MAP_MODE_READ).then(() => {
+      const words = new Uint32Array(read.getMappedRange().slice(0));
+      read.destroy();
+      return words;
+    });
+  }
+
+  function expectWords(words: Uint32Array, offset: number, first: number, length: number): void {
+    // One comparison: an expectation a word would take seconds.
+    expect(words.subarray(offset / 4, offset / 4 + length).findIndex((word, i) => word !== ((first + i) | 0) >>> 0)).toBe(-1);
+    expect([words[offset / 4 - 1], words[offset / 4 + length]]).toEqual([0, 0]);
+  }
+
+  // A chunk and a part, exactly two chunks, two and an element.
+  test.each([5 * MB, 8 * MB, 8 * MB + 4])('of %i bytes arrive whole, in order, though runs overlap and share their array', async (bytes) => {
+    const { proxy, seen } = watched();
+    const uploads = new Uploads(proxy, [bytes]);
+    const target = device.createBuffer({ size: bytes + 512, usage: COPY_DST | COPY_SRC });
+    const source = new Int32Array(bytes / 4);
+    const run = (first: number) => {
+      for (let i = 0; i < source.length; i++) source[i] = first + i;
+      return written(uploads, target, 256, source);
+    };
+    expectWords(await run(7), 256, 7, source.length);
+    expect(seen.writes).toBe(1);
+    for (let round = 1; round <= 3; round++) {
+      const flying = Array.from({ length: 4 }, (_, i) => run(1000 * round + i));
+      for (const [i, words] of flying.entries()) expectWords(await words, 256, 1000 * round + i, source.length);
+    }
+    // Alone, a run finds its buffers mapped; none are made beyond two runs' worth.
+    const before = seen.writes;
+    for (let i = 0; i < 5; i++) expectWords(await run(50_000 + i), 256, 50_000 + i, source.length);
+    expect(seen.writes).toBe(before);
+    expect(seen.staging).toBeLessThanOrEqual(2 * Math.ceil(bytes / (4 * MB)));
+    expect(seen.staging).toBeGreaterThan(0);
+    uploads.destroy();
+    target.destroy();
+  });
+
+  test('keep every bit of floats', async () => {
+    const uploads = new Uploads(device, [4 * MB]);
+    const target = device.createBuffer({ size: 4 * MB, usage: COPY_DST | COPY_SRC });
+    const bits = Uint32Array.from({ length: MB }, (_, i) => Math.imul(i + 1, 2654435761) >>> 0);
+    bits[0] = 0x7fc12345;
+    bits[1] = 0xff800000;
+    for (let i = 0; i < 3; i++) {
+      const words = await written(uploads, target, 0, new Float32Array(bits.buffer));
+      expect(words.findIndex((word, at) => word !== bits[at])).toBe(-1);
+    }
+    uploads.destroy();
+    target.destroy();
+  });
+
+  test('go on without staging where there is no memory for it', async () => {
+    const { proxy, seen } = watched();
+    const starved = new Proxy(proxy, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (name !== 'createBuffer') return value;
+        return () => {
+          throw new RangeError('no memory');
+        };
+      },
+    });
+    const uploads = new Uploads(starved, [8 * MB]);
+    const target = device.createBuffer({ size: 8 * MB + 512, usage: COPY_DST | COPY_SRC });
+    const source = Int32Array.from({ length: 2 * MB }, (_, i) => 3 + i);
+    for (let i = 0; i < 3; i++) expectWords(await written(uploads, target, 256, source), 256, 3, source.length);
+    expect(seen.writes).toBe(3);
+    uploads.destroy();
+    target.destroy();
+  });
+
+  test('destroyed while buffers are being made or mapped, leave nothing', async () => {
+    const { proxy } = watched();
+    const target = device.createBuffer({ size: 8 * MB, usage: COPY_DST });
+    for (let i = 0; i < 3; i++) {
+      const uploads = new Uploads(proxy, [8 * MB]);
+      uploads.write(target, 0, new Float32Array(2 * MB));
+      if (i > 0) await device.queue.onSubmittedWorkDone();
+      if (i > 1) uploads.write(target, 0, new Float32Array(2 * MB));
+      uploads.destroy();
+    }
+    await device.queue.onSubmittedWorkDone();
+    target.destroy();
+  });
+});
+
+describe('bytes of a package', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vitc-test-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const url = new URL('https://example.org/weights.bin');
+  const bytes = Uint8Array.from({ length: 100_003 }, (_, i) => i % 251);
+
+  test.each<[string, HeadersInit]>([
+    ['without their number', {}],
+    ['with it', { 'content-length': '100003' }],
+    // Of a compressed body, the header tells the bytes before they were unpacked.
+    ['that are more than told', { 'content-length': '4000' }],
+    ['that are fewer than told', { 'content-length': '200000' }],
+  ])('come from a response %s', async (_, headers) => {
+    const pieces = [bytes.subarray(0, 3000), bytes.subarray(3000, 70_000), bytes.subarray(70_000)];
+    const body = new ReadableStream({
+      pull(controller) {
+        const piece = pieces.shift();
+        if (piece) controller.enqueue(piece);
+        else controller.close();
+      },
+    });
+    const seen: number[] = [];
+    const read = await readResponseBytes(new Response(body, { headers }), url, { onBytes: (count) => seen.push(count) });
+    expect(Buffer.from(read).equals(bytes)).toBe(true);
+    expect(seen).toEqual([3000, 67_000, 30_003]);
+  });
+
+  test('come from files, empty ones too', async () => {
+    writeFileSync(join(folder, 'some'), bytes);
+    writeFileSync(join(folder, 'none'), '');
+    expect(Buffer.from(await readBytes(pathToFileURL(join(folder, 'some')))).equals(bytes)).toBe(true);
+    expect(await readBytes(pathToFileURL(join(folder, 'none')))).toHaveLength(0);
+    await expect(readBytes(pathToFileURL(join(folder, 'absent')))).rejects.toMatchObject({ code: 'fetch-failed', message: expect.stringContaining('absent: ENOENT') });
+  });
+
+  test('that break off are named', async () => {
+    const body = new ReadableStream({ pull: (controller) => controller.error(new Error('connection reset')) });
+    await expect(readResponseBytes(new Response(body), url)).rejects.toMatchObject({ code: 'fetch-failed', message: 'cannot read https://example.org/weights.bin: connection reset' });
+  });
+});
