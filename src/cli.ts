@@ -17,10 +17,16 @@ import { weightsCommand } from './cli/commands/weights.ts';
 import { zooCommand } from './cli/commands/zoo.ts';
 import { CliError, EXIT, type ExitCode } from './cli/errors.ts';
 import { packageVersion } from './cli/files.ts';
-import { printDiagnostics, say } from './cli/terminal.ts';
+import { guarded, printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
 const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, sweepCommand, profileDeviceCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+
+/** Usage errors repeat what was written on the command line. */
+const OUTPUT = {
+  writeOut: (text: string) => void process.stdout.write(guarded(text, false)),
+  writeErr: (text: string) => void process.stderr.write(guarded(text, false)),
+};
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
@@ -28,12 +34,14 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     .description('compiles .vit specs of vision-transformer-family models to WebGPU packages')
     .version(packageVersion())
     .showHelpAfterError('(--help tells more)')
+    .configureOutput(OUTPUT)
     .exitOverride();
   for (const make of COMMANDS) {
     const command = make((code) => {
       exit = code;
     });
-    program.addCommand(command.exitOverride().showHelpAfterError('(--help tells more)'));
+    for (const each of [command, ...command.commands]) each.exitOverride().configureOutput(OUTPUT).showHelpAfterError('(--help tells more)');
+    program.addCommand(command);
   }
   try {
     await program.parseAsync(argv);

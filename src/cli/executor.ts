@@ -13,7 +13,7 @@ import { WEB, type Target } from '../targets.ts';
 import { openDevice, type DeviceChoice, type GpuDevice } from './devices.ts';
 import { CliError, EXIT } from './errors.ts';
 import { error } from '../diagnostics.ts';
-import { writeFolder } from './files.ts';
+import { writeFolder } from './outputs.ts';
 import { packageFiles } from './packages.ts';
 import { printDiagnostics } from './terminal.ts';
 

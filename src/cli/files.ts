@@ -1,12 +1,12 @@
-/** Files for the command line: sources of a project, the zoo beside the compiler, outputs that are whole or absent. */
-import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+/** Files for the command line: sources of a project, the zoo beside the compiler, weight files. */
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { error } from '../diagnostics.ts';
 import { decodeTensor, headerLength, readHeader, WeightsError, type TensorEntry } from '../weights/safetensors.ts';
 import type { Checkpoint } from '../weights/resolve.ts';
 import { CliError } from './errors.ts';
+import { reason } from './outputs.ts';
 
 /** The package's root: beside src/ when run from source, beside dist/ when built. */
 export const PACKAGE_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -29,18 +29,36 @@ export class Project {
 
   constructor(file: string) {
     const path = resolve(file);
-    const inside = !relative(process.cwd(), path).startsWith('..');
-    this.root = path.startsWith(ZOO + sep) ? ZOO : inside ? process.cwd() : dirname(path);
+    this.root = isWithin(ZOO, path) ? ZOO : isWithin(process.cwd(), path) ? process.cwd() : dirname(path);
     this.entry = relative(this.root, path).split(sep).join('/');
   }
 
-  /** The text of a project or standard-library path; undefined where there is no such file. */
+  /**
+   * The text of a project or standard-library path; undefined where there is no such file. Throws CliError E0204 for a
+   * link that leads out of the project: only the entry, which the user named, may be one.
+   */
   read(path: string): string | undefined {
     const base = path.startsWith('std/') ? ZOO : this.root;
     const file = resolve(base, path);
-    if (file !== base && !file.startsWith(base + sep)) return undefined;
-    return existsSync(file) && statSync(file).isFile() ? readSource(file) : undefined;
+    if (path.includes('\0') || !isWithin(base, file)) return undefined;
+    if (!existsSync(file) || !statSync(file).isFile()) return undefined;
+    if (path !== this.entry && !isWithin(realpathSync(base), realpathSync(file)))
+      throw new CliError(error('E0204', `${path} is a link to a file outside of ${base === ZOO ? 'the standard library' : 'the project'}; imports stay within`));
+    return readSource(file);
   }
+
+  /** A file that the entry names, relative to itself; undefined where that leaves the project. */
+  beside(name: string): string | undefined {
+    const file = resolve(this.root, dirname(this.entry), name);
+    if (isAbsolute(name) || name.includes('\0') || !isWithin(this.root, file)) return undefined;
+    return !existsSync(file) || isWithin(realpathSync(this.root), realpathSync(file)) ? file : undefined;
+  }
+}
+
+/** Whether a path lies below a folder, by its name; links are not followed. */
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 function readSource(file: string): string {
@@ -54,68 +72,35 @@ export function zooFiles(): string[] {
   return readdirSync(ZOO).filter((f) => f.endsWith('.vit')).sort().map((f) => join(ZOO, f));
 }
 
-/** A file's text, or E0901. */
+/** A file's text, or E0901: bytes that are no UTF-8 would be lost where it is written again. */
 export function readText(file: string): string {
-  return new TextDecoder().decode(readBytes(file));
+  const bytes = readBytes(file);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new CliError(error('E0901', `cannot read ${file}: it is no UTF-8 text`));
+  }
 }
+
+/** No picture and no JSON of ours is larger; pipes and devices may never end. */
+const MAX_BYTES = 256 << 20;
 
 export function readBytes(file: string): Uint8Array {
+  let descriptor: number | undefined;
   try {
-    return readFileSync(file);
+    descriptor = openSync(file, 'r');
+    const parts: Uint8Array[] = [];
+    for (let total = 0; ; ) {
+      const part = new Uint8Array(1 << 20);
+      const n = readSync(descriptor, part);
+      if (n === 0) return Buffer.concat(parts);
+      if ((total += n) > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
+      parts.push(part.subarray(0, n));
+    }
   } catch (cause) {
     throw new CliError(error('E0901', `cannot read ${file}: ${reason(cause)}`));
-  }
-}
-
-export function reason(cause: unknown): string {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EISDIR') return 'it is a folder';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'ENOSPC') return 'the disk is full';
-  return (cause as Error).message;
-}
-
-/** Writes a file whole or not at all: to a temporary name beside it, then renamed. */
-export function writeWhole(file: string, data: string | Uint8Array): void {
-  const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    mkdirSync(dirname(resolve(file)), { recursive: true });
-    writeFileSync(temporary, data);
-    renameSync(temporary, file);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    throw new CliError(error('E0902', `cannot write ${file}: ${reason(cause)}`));
-  }
-}
-
-/** A file that marks a folder as written by the compiler, so that it may be replaced. */
-const MARK = 'plan.js';
-
-/** Writes a folder whole or not at all; an older package of the same name is replaced only once the new one is complete. */
-export function writeFolder(folder: string, files: ReadonlyMap<string, string | Uint8Array>): void {
-  const target = resolve(folder);
-  const temporary = `${target}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
-  const old = `${temporary}.old`;
-  try {
-    if (existsSync(target) && (!statSync(target).isDirectory() || (readdirSync(target).length > 0 && !existsSync(join(target, MARK)))))
-      throw new CliError(error('E0902', `${folder} exists and is no package that vitc wrote`, undefined, { help: 'name another folder, or remove this one' }));
-    for (const [name, data] of files) {
-      mkdirSync(dirname(join(temporary, name)), { recursive: true });
-      writeFileSync(join(temporary, name), data);
-    }
-    if (existsSync(target)) renameSync(target, old);
-    try {
-      renameSync(temporary, target);
-    } catch (cause) {
-      if (existsSync(old)) renameSync(old, target);
-      throw cause;
-    }
-    rmSync(old, { recursive: true, force: true });
-  } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(error('E0902', `cannot write ${folder}: ${reason(cause)}`));
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
@@ -138,14 +123,18 @@ export function summarize(folder: string, names: Iterable<string>): string {
   return `${folder}: ${[...top.sort(), ...groups].join(', ')}`;
 }
 
-/** A safetensors file, its tensors read when asked for. */
+/** A safetensors file, its tensors read when asked for. Throws CliError E0901 and E0801, then and later. */
 export function openSafetensors(file: string): SafetensorsFile {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'r');
-  } catch (cause) {
-    throw new CliError(error('E0901', `cannot read ${file}: ${reason(cause)}`));
-  }
+  const refusing = <T>(run: () => T): T => {
+    try {
+      return run();
+    } catch (cause) {
+      if (cause instanceof CliError) throw cause;
+      if (cause instanceof WeightsError) throw new CliError(error('E0801', cause.message));
+      throw new CliError(error('E0901', `cannot read ${file}: ${reason(cause)}`));
+    }
+  };
+  const descriptor = refusing(() => openSync(file, 'r'));
   const readAt = (start: number, length: number): Uint8Array => {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length; ) {
@@ -155,23 +144,30 @@ export function openSafetensors(file: string): SafetensorsFile {
     }
     return bytes;
   };
-  try {
+  const open = (): SafetensorsFile => {
     const { size } = fstatSync(descriptor);
     const prefix = readAt(0, Math.min(8, size));
     const header = readHeader(readAt(0, 8 + headerLength(prefix, size, file)), size, file);
+    const entryOf = (name: string): TensorEntry => {
+      const entry = header.entries.get(name);
+      if (!entry) throw new WeightsError(`${file} has no tensor ${JSON.stringify(name)}`);
+      return entry;
+    };
     return {
       label: file,
       entries: header.entries,
       shapes: new Map([...header.entries.values()].map((e) => [e.name, e.shape])),
-      integer: (name) => !/^(F|BF)/.test(header.entries.get(name)!.stored),
-      read(name) {
-        const entry = header.entries.get(name)!;
+      integer: (name) => !/^(F|BF)/.test(entryOf(name).stored),
+      read: (name) => refusing(() => {
+        const entry = entryOf(name);
         return decodeTensor(entry, readAt(entry.start, entry.end - entry.start));
-      },
+      }),
     };
+  };
+  try {
+    return refusing(open);
   } catch (cause) {
     closeSync(descriptor);
-    if (cause instanceof WeightsError) throw new CliError(error('E0801', cause.message));
-    throw new CliError(error('E0901', `cannot read ${file}: ${reason(cause)}`));
+    throw cause;
   }
 }

@@ -1,6 +1,6 @@
 /** From a command's arguments to a graph and its weights: FILE#preset, a bare preset name, --set, --weights, --seed. */
 import { existsSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { Sources, buildGraph, parametersOf, targetsOf, type ConfigLiteral, type ParamReader, type TargetInfo } from '../compile.ts';
 import { error, hasErrors } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
@@ -10,7 +10,7 @@ import { seededWeight } from '../weights/seeded.ts';
 import { CliError, EXIT } from './errors.ts';
 import { Project, openSafetensors, zooFiles } from './files.ts';
 import { parseHubName, pull } from './hub.ts';
-import { printDiagnostics, progress, say } from './terminal.ts';
+import { plain, printDiagnostics, progress, say } from './terminal.ts';
 
 export interface ModelOptions {
   readonly set?: Readonly<Record<string, ConfigLiteral>>;
@@ -82,8 +82,10 @@ export async function weightsFor(model: ModelArgument, graph: Graph, options: We
   }
   const own = targetInfo(model)?.weights;
   if (own === undefined) return undefined;
-  const file = join(dirname(resolve(model.project.root, model.project.entry)), own);
-  return fromCheckpoint(graph, openSafetensors(own.startsWith('hf:') ? await localFile(own) : relative(process.cwd(), file)));
+  if (own.startsWith('hf:')) return fromCheckpoint(graph, openSafetensors(await localFile(own)));
+  const file = model.project.beside(own);
+  if (file === undefined) throw new CliError(error('E0801', `the weights ${JSON.stringify(own)} that ${model.file} names lie outside of its project`, undefined, { help: 'name them on the command line: `--weights FILE.safetensors`' }));
+  return fromCheckpoint(graph, openSafetensors(relative(process.cwd(), file)));
 }
 
 /** Weights, or an error that says how to give them. */
@@ -117,6 +119,6 @@ function fromCheckpoint(graph: Graph, checkpoint: Checkpoint): { read: ParamRead
       error('E0802', `${checkpoint.label} does not fit ${graph.name}: ${counts.map(([kind, n]) => (kind === 'shape' ? `${n} of another shape` : `${n} ${kind}`)).join(', ')}`, undefined, { notes }),
     );
   }
-  for (const problem of resolved.problems.slice(0, SHOWN)) say(`note: ${checkpoint.label} has a tensor that ${graph.name} does not use: ${problem.name}`);
+  for (const problem of resolved.problems.slice(0, SHOWN)) say(plain(`note: ${checkpoint.label} has a tensor that ${graph.name} does not use: ${problem.name}`));
   return { read: (name) => resolved.read(name), label: checkpoint.label };
 }

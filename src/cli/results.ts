@@ -1,5 +1,5 @@
 /** Class scores as people read them. */
-import { color } from './terminal.ts';
+import { color, plain } from './terminal.ts';
 
 export interface Score {
   readonly index: number;
@@ -24,8 +24,9 @@ const BLOCKS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** `cat ██████████████▌ 72.9%`, a line a class. */
 export function bars(scores: readonly Score[], width = 30): string {
-  const name = Math.max(...scores.map((s) => s.label.length));
-  return scores
+  const shown = scores.map(({ label, probability }) => ({ label: plain(label), probability }));
+  const name = Math.max(...shown.map((s) => s.label.length));
+  return shown
     .map(({ label, probability }) => {
       const eighths = Math.round(probability * width * 8);
       const bar = '█'.repeat(eighths >> 3) + BLOCKS[eighths & 7];

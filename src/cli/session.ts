@@ -8,10 +8,11 @@ import { WEB } from '../targets.ts';
 import type { OpenDevice } from './devices.ts';
 import { CliError, EXIT } from './errors.ts';
 import { evaluatorExecutor, loadPackage, packageExecutor, type Executor, type InputPort, type Values } from './executor.ts';
-import { openSafetensors, summarize } from './files.ts';
+import { openSafetensors } from './files.ts';
 import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
-import { formatBytes, progress, say } from './terminal.ts';
+import { restore, summarize } from './outputs.ts';
+import { formatBytes, plain, progress, say } from './terminal.ts';
 
 export interface Session {
   readonly name: string;
@@ -34,13 +35,14 @@ export interface SessionOptions {
 
 /** Opens a package's folder, or compiles a model; `pictures` is how many are to be run. */
 export async function openSession(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number): Promise<Session> {
+  restore(argument);
   return existsSync(argument) && statSync(argument).isDirectory() ? openPackage(argument, opened) : openModel(argument, options, opened, pictures);
 }
 
 async function openPackage(folder: string, opened: OpenDevice): Promise<Session> {
   if (!existsSync(join(folder, 'index.js'))) throw new CliError(error('E0904', `${folder} is a folder, but no package`), EXIT.usage);
   if (opened.kind === 'cpu') throw new CliError(error('E0905', 'a package runs on WebGPU; --device cpu runs sources', undefined, { help: 'use --device software' }), EXIT.usage);
-  say(`loading ${folder}`);
+  say(plain(`loading ${folder}`));
   const bar = progress('loading');
   const executor = await loadPackage(folder, opened, ({ loaded, total }) => bar.update(loaded, total)).finally(() => bar.stop());
   return { name: folder, executor, labels: executor.labels, written: [] };
@@ -52,7 +54,7 @@ async function openModel(argument: string, options: SessionOptions, opened: Open
   const batch = options.batch ?? Math.max(1, Math.min(pictures, opened.kind === 'gpu' ? 16 : 4));
   const graph = graphOf(model, { set: options.set, batch });
   const weights = await requiredWeights(model, graph, options);
-  say(`compiling ${graph.name} with ${weights.label}`);
+  say(plain(`compiling ${graph.name} with ${weights.label}`));
   const labels = labelsOf(graph.outputs);
   if (opened.kind === 'cpu') {
     const bar = progress('evaluating');

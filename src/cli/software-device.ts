@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { constants, homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -15,6 +15,7 @@ import { createBrotliDecompress } from 'node:zlib';
 import tar from 'tar-fs';
 import { error } from '../diagnostics.ts';
 import { CliError, EXIT } from './errors.ts';
+import { makeFolder, reason } from './outputs.ts';
 
 const ICD = 'vk_swiftshader_icd.json';
 const WANTED = new Set(['libvk_swiftshader.so', 'libvulkan.so.1', ICD]);
@@ -41,7 +42,7 @@ async function unpackedDriver(): Promise<string> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   const folder = join(cacheFolder(), `swiftshader-${version}`);
   if (existsSync(join(folder, ICD))) return folder;
-  await mkdir(cacheFolder(), { recursive: true });
+  makeFolder(cacheFolder());
   const partial = await mkdtemp(`${folder}.`);
   try {
     await pipeline(
@@ -68,7 +69,7 @@ export async function softwareEnvironment(): Promise<Record<string, string>> {
     folder = await unpackedDriver();
   } catch (failure) {
     if (failure instanceof CliError) throw failure;
-    throw unavailable((failure as Error).message);
+    throw unavailable(`its driver cannot be unpacked into ${cacheFolder()}: ${reason(failure)}`);
   }
   const others = (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter((path) => path !== '' && path !== folder);
   return { LD_LIBRARY_PATH: [folder, ...others].join(delimiter), VK_DRIVER_FILES: join(folder, ICD) };

@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import type { Diagnostic } from '../diagnostics.ts';
 import { render } from '../render.ts';
 
+export { plain } from '../cells.ts';
 export { formatBytes, formatCount, formatMilliseconds } from '../units.ts';
 
 const colorErr = pc.createColors(pc.isColorSupported && Boolean(process.stderr.isTTY));
@@ -14,13 +15,25 @@ export function terminalWidth(): number {
   return process.stdout.columns ?? 100;
 }
 
+/**
+ * `text` with everything a terminal would act on written out, line breaks, tabs and the styles of `color` excepted. The
+ * escapes are those of JSON, so that JSON stays the same value. Names from files go through `plain` before they are
+ * styled; this is what catches the rest.
+ */
+export function guarded(text: string, styled: boolean): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/\x1b\[\d{1,2}m|(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu, (found) =>
+    styled && found.length > 2 ? found : Array.from({ length: found.length }, (_, i) => (found.length > 2 && i > 0 ? found[i] : `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`)).join(''),
+  );
+}
+
 export function print(text = ''): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${guarded(text, pc.isColorSupported && Boolean(process.stdout.isTTY))}\n`);
 }
 
 /** A remark for people, on standard error, so that pipes carry results only. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${guarded(text, pc.isColorSupported && Boolean(process.stderr.isTTY))}\n`);
 }
 
 export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {

@@ -7,7 +7,7 @@ import { EXIT } from '../errors.ts';
 import { findModel } from '../model.ts';
 import { batchOption, jsonOption, setOption, type CommandMaker } from '../options.ts';
 import { countParameters } from './zoo.ts';
-import { color, formatCount, print, printDiagnostics } from '../terminal.ts';
+import { color, formatCount, plain, print, printDiagnostics } from '../terminal.ts';
 
 export const checkCommand: CommandMaker = (setExit) =>
   new Command('check')
@@ -21,7 +21,7 @@ export const checkCommand: CommandMaker = (setExit) =>
       const diagnostics: Diagnostic[] = [];
       const checked: { file: string; name: string; nodes: number; parameters: number }[] = [];
       /** Files without a model that can stand alone: names and syntax are all there is to check. */
-      const plain: string[] = [];
+      const modelless: string[] = [];
       for (const argument of files) {
         const model = findModel(argument);
         const listed = targetsOf(model.sources, model.project.entry).value;
@@ -34,7 +34,7 @@ export const checkCommand: CommandMaker = (setExit) =>
             found.push(...diagnostics);
             if (graph) checked.push({ file: model.file, name: target, nodes: graph.nodes.length, parameters: countParameters(graph) });
           }
-        if (names.length === 0) plain.push(model.file);
+        if (names.length === 0) modelless.push(model.file);
         // A fault of a shared block shows in every preset; once is enough.
         for (const d of found) {
           const key = `${d.code}|${d.message}|${d.primary?.source.path}|${d.primary?.start}`;
@@ -45,7 +45,7 @@ export const checkCommand: CommandMaker = (setExit) =>
       if (options.json) print(JSON.stringify({ ok: !hasErrors(diagnostics), checked, diagnostics: diagnostics.map(toJson) }, null, 2));
       else {
         printDiagnostics(diagnostics);
-        if (!hasErrors(diagnostics)) for (const file of plain) print(`${color.green('ok')}  ${file}  no model to elaborate; names and syntax checked`);
+        if (!hasErrors(diagnostics)) for (const file of modelless) print(`${color.green('ok')}  ${plain(file)}  no model to elaborate; names and syntax checked`);
         if (!hasErrors(diagnostics)) for (const c of checked) print(`${color.green('ok')}  ${c.name}  ${formatCount(c.parameters)} parameters, ${c.nodes} operations`);
       }
       if (hasErrors(diagnostics)) setExit(EXIT.no);

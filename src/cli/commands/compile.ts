@@ -2,11 +2,11 @@
 import { Command } from 'commander';
 import { packWeights } from '../../compile.ts';
 import { compileOrFail, targetNamed } from '../executor.ts';
-import { writeFolder } from '../files.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
 import { batchOption, dtypeOption, seedOption, setOption, targetOption, weightsOption, type CommandMaker } from '../options.ts';
+import { writeFolder } from '../outputs.ts';
 import { packageFiles } from '../packages.ts';
-import { formatBytes, formatMilliseconds, print, progress, say } from '../terminal.ts';
+import { formatBytes, formatMilliseconds, plain, print, progress, say } from '../terminal.ts';
 
 export const compileCommand: CommandMaker = () =>
   new Command('compile')
@@ -42,6 +42,6 @@ export const compileCommand: CommandMaker = () =>
       const { plan } = compilation;
       const sizeOf = (content: string | Uint8Array) => (typeof content === 'string' ? Buffer.byteLength(content) : content.byteLength);
       const total = [...files.values()].reduce((sum, content) => sum + sizeOf(content), 0);
-      print(`${options.output}: ${graph.name} for ${target.name}, ${plan.kernels.length} kernels in ${plan.steps.length} dispatches, arena ${formatBytes(plan.arenaBytes)}, ${files.size} files, ${formatBytes(total)}`);
+      print(`${plain(options.output)}: ${graph.name} for ${target.name}, ${plan.kernels.length} kernels in ${plan.steps.length} dispatches, arena ${formatBytes(plan.arenaBytes)}, ${files.size} files, ${formatBytes(total)}`);
       if (!weights) say('the package has no weights yet: compile again with --weights FILE.safetensors');
     });

@@ -3,9 +3,10 @@ import { Command } from 'commander';
 import { hasErrors } from '../../diagnostics.ts';
 import { format } from '../../parser/format.ts';
 import { EXIT } from '../errors.ts';
-import { readText, writeWhole } from '../files.ts';
+import { readText } from '../files.ts';
+import { writeWhole } from '../outputs.ts';
 import type { CommandMaker } from '../options.ts';
-import { print, printDiagnostics } from '../terminal.ts';
+import { plain, print, printDiagnostics } from '../terminal.ts';
 
 export const formatCommand: CommandMaker = (setExit) =>
   new Command('fmt')
@@ -20,7 +21,7 @@ export const formatCommand: CommandMaker = (setExit) =>
           printDiagnostics(diagnostics);
           setExit(EXIT.no);
         } else if (value !== text) {
-          print(options.check ? `${path} is not formatted` : `formatted ${path}`);
+          print(plain(options.check ? `${path} is not formatted` : `formatted ${path}`));
           if (options.check) setExit(EXIT.no);
           else writeWhole(path, value);
         }

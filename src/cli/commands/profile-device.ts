@@ -9,7 +9,7 @@ import { copyBandwidth, dispatchTime, fillingWorkgroups, readBandwidth } from '.
 import { openDevice, type GpuDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { packageExecutor } from '../executor.ts';
-import { writeWhole } from '../files.ts';
+import { writeWhole } from '../outputs.ts';
 import { measureSteps } from '../measuring.ts';
 import { deviceOption, jsonOption, type CommandMaker } from '../options.ts';
 import { seconds } from '../report-text.ts';

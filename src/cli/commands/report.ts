@@ -10,7 +10,7 @@ import { comparisonText } from '../compare-text.ts';
 import { openDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { packageExecutor, targetNamed } from '../executor.ts';
-import { writeWhole } from '../files.ts';
+import { writeWhole } from '../outputs.ts';
 import { measureSteps } from '../measuring.ts';
 import { findModel, graphOf } from '../model.ts';
 import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, setting, targetOption, type CommandMaker } from '../options.ts';

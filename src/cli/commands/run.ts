@@ -6,12 +6,12 @@ import { writeSafetensors, type TensorToWrite } from '../../weights/safetensors.
 import { openDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import type { Executor, InputPort, OutputTensor, Values } from '../executor.ts';
-import { writeWhole } from '../files.ts';
+import { writeWhole } from '../outputs.ts';
 import { findPictures, type PictureSource } from '../images.ts';
 import { collect, type CommandMaker, deviceCommand, jsonOption, nonNegativeInteger, positiveInteger } from '../options.ts';
 import { bars, best, type Score } from '../results.ts';
 import { openSession, readTensors, type Session } from '../session.ts';
-import { color, formatMilliseconds, print, printDiagnostics, progress, say } from '../terminal.ts';
+import { color, formatMilliseconds, plain, print, printDiagnostics, progress, say } from '../terminal.ts';
 
 type Outputs = Readonly<Record<string, OutputTensor>>;
 
@@ -48,7 +48,7 @@ export const runCommand: CommandMaker = (setExit) =>
         print(JSON.stringify({ model: session.name, device: executor.description, medianMilliseconds: timer.median, pictures: results.rows, unreadable: problems.map((p) => p.message) }, null, 2));
       else say(timer.describe());
       executor.close();
-      for (const file of [...session.written, ...(options.output === undefined ? [] : [options.output as string])]) say(`wrote ${file}`);
+      for (const file of [...session.written, ...(options.output === undefined ? [] : [options.output as string])]) say(plain(`wrote ${file}`));
       printDiagnostics(problems);
       if (problems.length > 0) setExit(EXIT.no);
     });
@@ -164,7 +164,7 @@ class Results {
     }
     this.rows.push({ picture: name, ...scores });
     if (this.quiet) return;
-    for (const list of Object.values(scores)) print(this.brief ? `${name}  ${list[0].label}  ${(100 * list[0].probability).toFixed(1)}%` : `\n${color.bold(name)}\n${bars(list)}\n`);
+    for (const list of Object.values(scores)) print(this.brief ? `${plain(name)}  ${plain(list[0].label)}  ${(100 * list[0].probability).toFixed(1)}%` : `\n${color.bold(plain(name))}\n${bars(list)}\n`);
   }
 
   toSafetensors(): Uint8Array {

@@ -10,7 +10,7 @@ import { formatBytes, formatCount } from '../../units.ts';
 import { fitTable } from '../columns.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { targetNamed } from '../executor.ts';
-import { writeWhole } from '../files.ts';
+import { writeWhole } from '../outputs.ts';
 import { findModel } from '../model.ts';
 import { batchOption, collect, dtypeOption, jsonOption, setting, targetOption, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';

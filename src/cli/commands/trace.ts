@@ -7,7 +7,7 @@ import { EXIT } from '../errors.ts';
 import { inputsFor, openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
 import { jsonOption, setOption, type CommandMaker } from '../options.ts';
-import { print, progress, say, table } from '../terminal.ts';
+import { plain, print, progress, say, table } from '../terminal.ts';
 
 export const traceCommand: CommandMaker = (setExit) =>
   new Command('trace')
@@ -40,8 +40,8 @@ export const traceCommand: CommandMaker = (setExit) =>
       const { modules, firstDifferent } = compareTrace(graph, summaries, golden.trace);
       if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, modules, firstDifferent }, null, 2));
       else {
-        if (options.all) print(table([['layer', 'shape', 'difference'], ...modules.map((m) => [m.path, `[${m.reference.shape.join(', ')}]`, m.error.toExponential(1)])], new Set([2])));
-        if (firstDifferent) print(`the first layer that differs is\n${formatModule(firstDifferent)}`);
+        if (options.all) print(table([['layer', 'shape', 'difference'], ...modules.map((m) => [plain(m.path), `[${m.reference.shape.join(', ')}]`, m.error.toExponential(1)])], new Set([2])));
+        if (firstDifferent) print(plain(`the first layer that differs is\n${formatModule(firstDifferent)}`));
         else say(`all ${modules.length} layers that both have agree`);
       }
       if (firstDifferent) setExit(EXIT.no);

@@ -9,7 +9,7 @@ import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
 import { openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
 import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, type CommandMaker } from '../options.ts';
-import { color, print, progress, say, table } from '../terminal.ts';
+import { color, plain, print, progress, say, table } from '../terminal.ts';
 
 interface OutputResult extends Difference {
   readonly pass: boolean;
@@ -69,11 +69,11 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const pass = Object.values(results).every((r) => r.pass);
       if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, tolerance, outputs: results, pass }, null, 2));
       else {
-        say(`${graph.name} on ${executor.description}, ${options.dtype}, against ${golden.source}`);
+        say(`${graph.name} on ${executor.description}, ${options.dtype}, against ${plain(golden.source)}`);
         const number = (x: number) => x.toExponential(2);
         const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? [`evaluator, ${type}`, 'largest / std'] : []), ''];
         const rows = Object.entries(results).map(([name, r]) => [
-          name,
+          plain(name),
           `[${r.shape.join(', ')}]`,
           number(r.relative),
           number(r.maxOverStd),

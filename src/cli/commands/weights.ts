@@ -2,10 +2,11 @@
 import { Command, Option } from 'commander';
 import { sizeOf } from '../../graph.ts';
 import { writeSafetensors, type FloatType, type TensorToWrite } from '../../weights/safetensors.ts';
-import { openSafetensors, writeWhole } from '../files.ts';
+import { openSafetensors } from '../files.ts';
 import { jsonOption, type CommandMaker } from '../options.ts';
 import { parseHubName, pull } from '../hub.ts';
-import { formatBytes, print, progress, say, table } from '../terminal.ts';
+import { writeWhole } from '../outputs.ts';
+import { formatBytes, plain, print, progress, say, table } from '../terminal.ts';
 
 export const weightsCommand: CommandMaker = () => {
   const weights = new Command('weights').description('look into weight files and convert them');
@@ -20,7 +21,7 @@ export const weightsCommand: CommandMaker = () => {
         print(JSON.stringify([...entries.values()].map(({ name, stored, shape }) => ({ name, dtype: stored, shape })), null, 2));
         return;
       }
-      print(table([...entries.values()].map((e) => [e.name, e.stored, `[${e.shape.join(', ')}]`])));
+      print(table([...entries.values()].map((e) => [plain(e.name), e.stored, `[${e.shape.join(', ')}]`])));
       say(`${shapes.size} tensors, ${[...shapes.values()].reduce((sum, s) => sum + sizeOf(s), 0).toLocaleString('en')} values`);
     });
   weights
@@ -35,7 +36,7 @@ export const weightsCommand: CommandMaker = () => {
       for (const [name, shape] of file.shapes) tensors.set(name, { shape, data: file.read(name), stored: options.dtype.toUpperCase() as FloatType });
       const bytes = writeSafetensors(tensors);
       writeWhole(to, bytes);
-      say(`wrote ${to}: ${tensors.size} tensors, ${formatBytes(bytes.byteLength)}`);
+      say(`wrote ${plain(to)}: ${tensors.size} tensors, ${formatBytes(bytes.byteLength)}`);
     });
   weights
     .command('pull')

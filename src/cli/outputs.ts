@@ -1,0 +1,157 @@
+/** Outputs that are whole or absent, whatever ends the process while they are written. */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants, hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { error } from '../diagnostics.ts';
+import { CliError } from './errors.ts';
+
+/** What a failed call of the file system means, in words. */
+export function reason(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
+  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'EROFS') return 'the file system is read-only';
+  if (code === 'ENOTDIR' || code === 'EEXIST') return 'a part of its path is no folder';
+  if (code === 'ENAMETOOLONG') return 'its name is too long';
+  return (cause as Error).message;
+}
+
+/** A folder and those above it. Node's own `recursive` never returns where a file system says ENOENT of a parent that is there, as /proc does. */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    const parent = dirname(folder);
+    if (code !== 'ENOENT' || parent === folder) throw cause;
+    if (existsSync(parent)) throw new Error(`no folder can be made in ${parent}`);
+    makeFolder(parent);
+    try {
+      mkdirSync(folder);
+    } catch (again) {
+      // Another process may have been first.
+      if ((again as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw again;
+    }
+  }
+}
+
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
+/** A name beside the output's that tells who writes there: a machine, a process, and which of its outputs. */
+function temporaryName(target: string): string {
+  return `${target}.${HOST}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+}
+
+const TEMPORARY = /^\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp(\.old)?$/;
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/**
+ * Removes what killed processes of this machine left beside an output, after putting back an older folder that one of
+ * them had moved away and not yet replaced. What cannot be looked at or removed stays: it does no harm.
+ */
+export function restore(output: string): void {
+  const target = resolve(output);
+  try {
+    const left = readdirSync(dirname(target)).flatMap((name) => {
+      const found = name.startsWith(basename(target)) ? TEMPORARY.exec(name.slice(basename(target).length)) : null;
+      return found && found[1] === HOST && !isRunning(Number(found[2])) ? [{ path: join(dirname(target), name), isOld: found[3] !== undefined }] : [];
+    });
+    const old = left.find((l) => l.isOld);
+    if (old && !existsSync(target)) renameSync(old.path, target);
+    for (const { path } of left) rmSync(path, { recursive: true, force: true });
+  } catch {
+    // The output itself says what is wrong.
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs what must not be cut in two; a signal that came meanwhile ends the process after it. `run` must not wait. */
+function uninterrupted<T>(run: () => T): T {
+  const end = (signal: NodeJS.Signals): never => process.exit(128 + constants.signals[signal]);
+  for (const signal of SIGNALS) process.on(signal, end);
+  try {
+    return run();
+  } finally {
+    // Signals are told by the event loop, on its next turn but one at the latest.
+    setImmediate(() => setImmediate(() => SIGNALS.forEach((signal) => process.off(signal, end))));
+  }
+}
+
+/** Writes a file whole or not at all: to a temporary name beside it, then renamed. */
+export function writeWhole(file: string, data: string | Uint8Array): void {
+  const temporary = temporaryName(file);
+  try {
+    restore(file);
+    makeFolder(dirname(resolve(file)));
+    uninterrupted(() => {
+      writeFileSync(temporary, data, { flag: 'wx' });
+      renameSync(temporary, file);
+    });
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new CliError(error('E0902', `cannot write ${file}: ${reason(cause)}`));
+  }
+}
+
+/** A file that marks a folder as written by the compiler, so that it may be replaced. */
+const MARK = 'plan.js';
+
+/**
+ * Writes a folder whole or not at all; an older package of the same name is replaced only once the new one is complete.
+ * A process that is killed between the two renames leaves the older one under another name, from which the next
+ * command on this folder puts it back (`restore`).
+ */
+export function writeFolder(folder: string, files: ReadonlyMap<string, string | Uint8Array>): void {
+  const target = resolve(folder);
+  const temporary = temporaryName(target);
+  const old = `${temporary}.old`;
+  try {
+    restore(target);
+    if (existsSync(target) && (!statSync(target).isDirectory() || (readdirSync(target).length > 0 && !existsSync(join(target, MARK)))))
+      throw new CliError(error('E0902', `${folder} exists and is no package that vitc wrote`, undefined, { help: 'name another folder, or remove this one' }));
+    uninterrupted(() => {
+      for (const [name, data] of files) {
+        makeFolder(dirname(join(temporary, name)));
+        writeFileSync(join(temporary, name), data);
+      }
+      if (existsSync(target)) renameSync(target, old);
+      try {
+        renameSync(temporary, target);
+      } catch (cause) {
+        if (existsSync(old)) renameSync(old, target);
+        throw cause;
+      }
+      rmSync(old, { recursive: true, force: true });
+    });
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    if (cause instanceof CliError) throw cause;
+    throw new CliError(error('E0902', `cannot write ${folder}: ${reason(cause)}`));
+  }
+}
+
+/** What a folder was written with, for people: its own files by name, folders by how many they hold. */
+export function summarize(folder: string, names: Iterable<string>): string {
+  const top: string[] = [];
+  const inside = new Map<string, number>();
+  for (const name of names) {
+    const slash = name.indexOf('/');
+    if (slash < 0) top.push(name);
+    else inside.set(name.slice(0, slash), (inside.get(name.slice(0, slash)) ?? 0) + 1);
+  }
+  const groups = [...inside].map(([name, count]) => `${name}/ (${count} files)`);
+  return `${folder}: ${[...top.sort(), ...groups].join(', ')}`;
+}
