@@ -7,6 +7,8 @@ export type VitcErrorCode =
   /** The device or adapter lacks a feature, or subgroups of the size that the kernels were compiled for. */
   | 'missing-feature'
   | 'limit-too-low'
+  /** A table of the package is not as the compiler wrote it. */
+  | 'bad-package'
   /** A file of the package could not be read. */
   | 'fetch-failed'
   /** Weights cut short, altered, or of another compilation. */

@@ -1,4 +1,5 @@
 /** Loading a package: device, weights and kernels at once, then bind groups. */
+import { checkPlan, checkReport } from './check.ts';
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
 import { checked, checkRequirements, requestDevice } from './device.ts';
 import { readJson } from './fetch.ts';
@@ -36,6 +37,7 @@ export interface LoadOptions {
  * Files are read while the device is requested, and weights go to the GPU while kernels compile.
  */
 export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: string, options: LoadOptions = {}, readPictures?: PictureReader): Promise<Model<Inputs, Outputs>> {
+  checkPlan(plan);
   const base = options.baseUrl === undefined ? new URL('./', ownUrl) : folderUrl(options.baseUrl);
   // The first failure stops what else is under way.
   const stop = new AbortController();
@@ -68,7 +70,7 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
     ]);
     signal.throwIfAborted();
     const dispatches = await checked(layouts.device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, spaces));
-    const readReport = () => readJson<PackageReport>(new URL('report.json', base));
+    const readReport = async () => checkReport(await readJson<PackageReport>(new URL('report.json', base)), plan.steps.length);
     return new Model<Inputs, Outputs>(plan, { device: layouts.device, ownsDevice: !options.device, arena: spaces[0], shards: spaces.slice(1), dispatches, readPictures, readReport });
   } catch (failure) {
     stop.abort(failure);

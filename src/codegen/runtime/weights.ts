@@ -1,4 +1,5 @@
 /** Weights: read, verified, uploaded; the bytes are used as they are. */
+import { checkManifest } from './check.ts';
 import { COPY_DST, STORAGE } from './constants.ts';
 import { VitcError } from './errors.ts';
 import type { ReadOptions } from './fetch.ts';
@@ -39,13 +40,14 @@ async function sha256(bytes: Uint8Array): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function checkManifest(plan: PackagePlan, manifest: WeightsManifest, base: URL): void {
+function checkFits(plan: PackagePlan, manifest: WeightsManifest, place: string): void {
+  checkManifest(manifest, place);
   const same =
     manifest.fingerprint === plan.fingerprint &&
-    manifest.shards?.length === plan.shards.length &&
+    manifest.shards.length === plan.shards.length &&
     plan.shards.every((bytes, i) => manifest.shards[i].bytes === bytes);
   if (same) return;
-  throw new VitcError('bad-weights', `${new URL('weights.json', base).href} is of another compilation of ${plan.name}; compile or pack its weights again`);
+  throw new VitcError('bad-weights', `${place} is of another compilation of ${plan.name}; compile or pack its weights again`);
 }
 
 export interface WeightsRequest extends ReadOptions {
@@ -71,8 +73,9 @@ export async function loadWeights(device: Promise<GPUDevice>, plan: PackagePlan,
   if (plan.shards.length === 0) return;
   const { source, signal } = request;
   const base = typeof source === 'string' || source instanceof URL ? folderUrl(source) : request.base;
-  const manifest = await readJson<WeightsManifest>(new URL('weights.json', base), { signal });
-  checkManifest(plan, manifest, base);
+  const place = new URL('weights.json', base);
+  const manifest = await readJson<WeightsManifest>(place, { signal });
+  checkFits(plan, manifest, place.href);
   if (source === undefined && manifest.shards.some((shard) => shard.sha256 === undefined)) {
     throw new VitcError('bad-weights', `${plan.name} was compiled without weights: compile it again with --weights, or give them: load({ weights })`);
   }
