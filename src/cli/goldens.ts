@@ -1,7 +1,7 @@
 /** A golden of the disk: NAME.json, with NAME.safetensors beside it. */
 import { error } from '../diagnostics.ts';
 import type { ParamReader } from '../compile.ts';
-import { formatType, sameShape, type Graph } from '../graph.ts';
+import { formatType, sameShape, sizeOf, type Graph, type Shape } from '../graph.ts';
 import type { Tensor } from '../ops/types.ts';
 import { goldenWeight, readGolden, type Golden } from '../weights/golden.ts';
 import { WeightsError } from '../weights/safetensors.ts';
@@ -22,7 +22,16 @@ export interface OpenGolden {
 export function openGolden(path: string): OpenGolden {
   const golden = goldenOf(path);
   const saved = openSafetensors(path.replace(/\.json$/, '') + '.safetensors');
-  const read = (key: string): Float32Array => saved.read(key) as Float32Array;
+  const fail = (what: string): never => {
+    throw new CliError(error('E0803', `${path}: ${what}`));
+  };
+  const held = (key: string, shape: Shape, what: string): void => {
+    const stored = saved.shapes.get(key) ?? fail(`${what} is not in ${saved.label}`);
+    if (sizeOf(stored) !== sizeOf(shape)) fail(`${what} is [${shape.join(', ')}], and [${stored.join(', ')}] in ${saved.label}`);
+  };
+  for (const [name, shape] of golden.outputs) held(name, shape, `output ${name}`);
+  for (const name of golden.overridden) held(`weights:${name}`, golden.parameters.get(name) ?? fail(`"overridden" names ${name}, which is no parameter`), `parameter ${name}`);
+  const read = (key: string): Float32Array => Float32Array.from(saved.read(key));
   return {
     golden,
     output: read,

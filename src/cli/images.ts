@@ -20,6 +20,20 @@ export interface PictureSource {
   decode(): Promise<Picture>;
 }
 
+/** What is decoded in less than half a gigabyte: pictures that are read row by row, those that a decoder holds whole, and AVIF with its planes. */
+const MAX_PIXELS = { streamed: 2 ** 26, whole: 2 ** 25, planes: 2 ** 24 };
+
+/** What may be in a picture's file, whatever its name ends in: no drawings, documents or formats that read other files. */
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif', 'Tiff'].map((format) => `VipsForeignLoad${format}`);
+
+/** The decoder, loaded when needed: most commands decode nothing. */
+async function decoder(): Promise<typeof import('sharp').default> {
+  const { default: sharp } = await import('sharp');
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: LOADERS });
+  return sharp;
+}
+
 const ENDINGS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.tif', '.tiff', '.gif']);
 
 /** A file, a folder's pictures in order of name, or the `images` of a safetensors file. */
@@ -43,14 +57,21 @@ function fileSource(path: string): PictureSource {
     name: basename(path),
     async decode() {
       const bytes = readBytes(path);
-      // Loaded when needed: most commands decode nothing.
-      const { default: sharp } = await import('sharp');
+      const sharp = await decoder();
+      const refuse = (why: string): never => {
+        throw new CliError(error('E0810', `${path} cannot be decoded: ${why}`));
+      };
       try {
         // What cannot be decoded whole is refused rather than shown half grey.
-        const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: 2 ** 28 }).toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+        const picture = sharp(bytes, { failOn: 'error', limitInputPixels: false });
+        const { format, isProgressive, width, height } = await picture.metadata();
+        const most = MAX_PIXELS[format === 'heif' ? 'planes' : (format === 'jpeg' || format === 'png') && !isProgressive ? 'streamed' : 'whole'];
+        if (width * height > most) refuse(`it has ${width} x ${height} pixels, more than ${most}`);
+        const { data, info } = await picture.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
         return { name: basename(path), width: info.width, height: info.height, data: toRgb(data, info.channels) };
       } catch (cause) {
-        throw new CliError(error('E0810', `${path} cannot be decoded: ${(cause as Error).message.split('\n')[0]}`));
+        if (cause instanceof CliError) throw cause;
+        return refuse((cause as Error).message.split('\n')[0]);
       }
     },
   };

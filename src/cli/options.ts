@@ -26,13 +26,17 @@ export function setting(text: string, previous: Record<string, ConfigLiteral> = 
   return { ...previous, [text.slice(0, equals).trim()]: literal(text.slice(equals + 1).trim()) };
 }
 
-function literal(text: string): ConfigLiteral {
+/** Deeper lists are no configuration. */
+const MAX_NESTING = 16;
+
+function literal(text: string, depth = 0): ConfigLiteral {
+  if (depth > MAX_NESTING) throw new InvalidArgumentError(`lists may be nested ${MAX_NESTING} deep.`);
   if (text === 'true') return true;
   if (text === 'false') return false;
   if (text !== '' && Number.isFinite(Number(text))) return Number(text);
   if (text.startsWith('[') && text.endsWith(']')) {
     const inner = text.slice(1, -1).trim();
-    return inner === '' ? [] : inner.split(',').map((part) => literal(part.trim()));
+    return inner === '' ? [] : inner.split(',').map((part) => literal(part.trim(), depth + 1));
   }
   return text.replace(/^(["'])(.*)\1$/s, '$2');
 }

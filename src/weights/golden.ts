@@ -34,6 +34,9 @@ export interface GoldenInput {
 
 type Json = Record<string, unknown>;
 
+/** Of all inputs; a batch of pictures has a few million. */
+const MAX_ELEMENTS = 2 ** 24;
+
 /** Reads a golden's JSON; a WeightsError names what is wrong with it. */
 export function readGolden(text: string, file: string): Golden {
   const fail = (what: string): never => {
@@ -45,6 +48,11 @@ export function readGolden(text: string, file: string): Golden {
     Array.isArray(value) && value.length <= 16 && value.every((d) => Number.isSafeInteger(d) && d > 0) ? value : fail(`${what} has no valid shape`);
   const names = (value: unknown, what: string): string[] =>
     Array.isArray(value) && value.every((v) => typeof v === 'string') ? value : fail(`${what} is no list of names`);
+
+  const traceOf = ({ shape: dims, mean, std, first }: Json, name: string): GoldenTrace =>
+    [mean, std].every((v) => typeof v === 'number') && Array.isArray(first) && first.every((v) => typeof v === 'number')
+      ? { shape: shape(dims, `trace ${name}`), mean: mean as number, std: std as number, first: first as number[] }
+      : fail(`trace ${name} has no mean, std and first values`);
 
   let parsed: unknown;
   try {
@@ -58,10 +66,11 @@ export function readGolden(text: string, file: string): Golden {
   if (!Number.isSafeInteger(seed)) fail('"seed" is no integer');
 
   const inputs = new Map<string, GoldenInput>();
+  let elements = 0;
   for (const [name, value] of Object.entries(object(json.inputs, '"inputs"'))) {
     const input = object(value, `input ${name}`);
     const dims = shape(input.shape, `input ${name}`);
-    if (sizeOf(dims) > 2 ** 28) fail(`input ${name} is too large`);
+    if ((elements += sizeOf(dims)) > MAX_ELEMENTS) fail(`its inputs have more than ${MAX_ELEMENTS} elements`);
     if (input.dtype === 'f32') inputs.set(name, { dtype: 'f32', shape: dims, data: seededInput(name, dims, seed as number) });
     else if (input.dtype === 'i32') inputs.set(name, { dtype: 'i32', shape: dims, data: integers(name, input, dims, seed as number) ?? fail(`input ${name} has neither values nor a rule that is known`) });
     else fail(`input ${name} has the unknown dtype ${JSON.stringify(input.dtype)}`);
@@ -76,7 +85,7 @@ export function readGolden(text: string, file: string): Golden {
   const seedName = new Map<string, string>();
   for (const group of Array.isArray(json.tied) ? json.tied : []) for (const name of names(group, '"tied"')) seedName.set(name, (group as string[])[0]);
   const trace = new Map<string, GoldenTrace>();
-  for (const [name, value] of Object.entries(object(json.trace ?? {}, '"trace"'))) trace.set(name, value as GoldenTrace);
+  for (const [name, value] of Object.entries(object(json.trace ?? {}, '"trace"'))) trace.set(name, traceOf(object(value, `trace ${name}`), name));
   return {
     name: json.name as string,
     source: String(json.source ?? ''),

@@ -173,7 +173,7 @@ export interface TensorToWrite {
 export function writeSafetensors(tensors: ReadonlyMap<string, TensorToWrite>, metadata?: Readonly<Record<string, string>>): Uint8Array {
   const names = [...tensors.keys()].sort();
   const parts: Uint8Array[] = [];
-  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
+  const header: [string, unknown][] = metadata ? [['__metadata__', metadata]] : [];
   let offset = 0;
   // Wide types first keeps every tensor aligned to its element.
   const width = ({ data, stored = 'F32' }: TensorToWrite) => (data instanceof Int32Array ? 4 : STORED_BYTES[stored]);
@@ -182,11 +182,11 @@ export function writeSafetensors(tensors: ReadonlyMap<string, TensorToWrite>, me
     const { shape, data, stored = 'F32' } = tensors.get(name)!;
     const values = data instanceof Int32Array ? data : ENCODE[stored](data);
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    header[name] = { dtype: data instanceof Int32Array ? 'I32' : stored, shape, data_offsets: [offset, offset + bytes.byteLength] };
+    header.push([name, { dtype: data instanceof Int32Array ? 'I32' : stored, shape, data_offsets: [offset, offset + bytes.byteLength] }]);
     parts.push(bytes);
     offset += bytes.byteLength;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const padded = Math.ceil(text.byteLength / 8) * 8;
   const file = new Uint8Array(8 + padded + offset).fill(0x20, 8, 8 + padded);
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
