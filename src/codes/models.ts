@@ -151,6 +151,19 @@ model M() {
 }
 \`\`\``,
   },
+  E0611: {
+    title: 'name that an object cannot have',
+    explanation: `A package takes its inputs and gives its outputs as the properties of an object, by their names. \`__proto__\` is not a property like others in JavaScript.
+
+\`\`\`vit
+model M() {
+  input __proto__: [B, 4]
+  output y = __proto__
+}
+\`\`\`
+
+Use any other name.`,
+  },
   E0701: {
     title: 'too many turns',
     explanation: `A loop has a million turns or more, or a list as many items. Configuration is evaluated when the model is compiled; data belongs into tensors.

@@ -10,6 +10,8 @@ import { describe, isTensor } from './values.ts';
 import type { Value } from './values.ts';
 
 function declareOnce(context: Context, kind: 'input' | 'output', { name }: InputDecl | OutputDecl, as = name.text): void {
+  // A package takes and gives tensors as properties of objects.
+  if (as === '__proto__') context.fail('E0611', `\`${as}\` is no name for an ${kind}`, name.span, { help: 'use any other name' });
   const key = `${kind} ${as}`;
   const before = context.declared.get(key);
   if (before) {

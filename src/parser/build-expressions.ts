@@ -305,15 +305,15 @@ export class ExpressionBuilder {
   }
 }
 
-function nearest(word: string, own: readonly string[], others: Readonly<Record<string, string>>): string | undefined {
-  const near = others[word] ?? suggest(word, [...own, ...Object.keys(others)]);
-  return near && (others[near] ?? near);
+function nearest(word: string, own: readonly string[], others: ReadonlyMap<string, string>): string | undefined {
+  const near = others.get(word) ?? suggest(word, [...own, ...others.keys()]);
+  return near && (others.get(near) ?? near);
 }
 
 /** What other languages call these types. */
-const TYPE_WORDS: Readonly<Record<string, string>> = {
+const TYPE_WORDS: ReadonlyMap<string, string> = new Map(Object.entries({
   integer: 'int', i32: 'int', float: 'number', f32: 'number', double: 'number', boolean: 'bool', str: 'string', array: 'list', tuple: 'list', fn: 'function', layer: 'block', module: 'block',
-};
-const DTYPE_WORDS: Readonly<Record<string, string>> = {
+}));
+const DTYPE_WORDS: ReadonlyMap<string, string> = new Map(Object.entries({
   f16: 'f32', float: 'f32', float32: 'f32', half: 'f32', int: 'i32', int32: 'i32', int64: 'i32', i64: 'i32', u32: 'i32', boolean: 'bool',
-};
+}));

@@ -138,7 +138,7 @@ class Describer {
   private strayAtTop(): Diagnostic {
     const { token } = this;
     if (tokenMatcher(token, t.Identifier)) {
-      const word = suggest(token.image, t.ITEM_KEYWORDS) ?? FOREIGN_ITEMS[token.image];
+      const word = suggest(token.image, t.ITEM_KEYWORDS) ?? FOREIGN_ITEMS.get(token.image);
       if (word) {
         return this.error('E0110', `no declaration begins with \`${token.image}\``, {
           help: `did you mean \`${word}\`?`,
@@ -209,7 +209,7 @@ class Describer {
       const help = this.token.image === '==' ? '`==` compares; a name is given its value by `=`' : 'give the expression a name by `x = ...`, or `return` it';
       return this.error('E0119', 'this expression stands where a statement is expected', { help }, place);
     }
-    const keyword = suggest(word, t.STATEMENT_KEYWORDS) ?? FOREIGN_STATEMENTS[word];
+    const keyword = suggest(word, t.STATEMENT_KEYWORDS) ?? FOREIGN_STATEMENTS.get(word);
     const alone = this.atEnd || infoOf(this.token).startsLine || this.token.image === '}';
     if (keyword && !alone) {
       return this.error('E0110', `no statement begins with \`${word}\``, {

@@ -54,11 +54,11 @@ export const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** Declarations of other languages. */
-export const FOREIGN_ITEMS: Readonly<Record<string, string>> = {
+export const FOREIGN_ITEMS: ReadonlyMap<string, string> = new Map(Object.entries({
   def: 'fn', func: 'fn', function: 'fn', class: 'block', module: 'block', layer: 'block', struct: 'block',
   const: 'let', var: 'let', use: 'import', from: 'import', include: 'import', network: 'model', config: 'preset',
-};
+}));
 /** Statements of other languages. */
-export const FOREIGN_STATEMENTS: Readonly<Record<string, string>> = {
+export const FOREIGN_STATEMENTS: ReadonlyMap<string, string> = new Map(Object.entries({
   elif: 'else if', elseif: 'else if', while: 'for', foreach: 'for', loop: 'for', weight: 'param', parameter: 'param', buffer: 'param', yield: 'return',
-};
+}));
