@@ -15,6 +15,7 @@ import { splitStatic } from './passes/static.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
 import { evaluateGraph } from './reference/graph.ts';
 import { plan as makePlan } from './schedule/plan.ts';
+import { acceptsPrologue } from './schedule/prologue.ts';
 import { chooseSchedule } from './schedule/rules.ts';
 import type { Source } from './source.ts';
 import type { Target } from './targets.ts';
@@ -112,6 +113,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
   const program = lower(main, {
     fuse: options.fuse ?? true,
     attention: (kernel) => chooseSchedule(kernel, options.target).family !== 'generic',
+    prologue: (before, after) => acceptsPrologue(before, after, options.target),
     target: options.target,
     storage: options.dtype,
   });

@@ -4,8 +4,8 @@
  */
 import type { Axis, Expr, Index, Kernel, KernelParam, Stage } from './kernel.ts';
 import { add, axis, plainAxis, scale, strideOf, substitute, unflatten, visitIndices } from './kernel-index.ts';
-import { axesOfExpr, substituteExpr } from './kernel-expr.ts';
-import { matchContraction } from './kernel-forms.ts';
+import { axesOfExpr, stageRefsOf, substituteExpr } from './kernel-expr.ts';
+import { matchContraction, type PrologueStage } from './kernel-forms.ts';
 import { storedIndex } from './kernel-layout.ts';
 
 export interface ContractionOutput {
@@ -14,6 +14,13 @@ export interface ContractionOutput {
   readonly at: Index;
   /** Over axes b, m, n, with the sum as stage `acc`. */
   readonly value: Expr;
+}
+
+/** Reductions over rows of the left operand or columns of the right one. */
+export interface Prologue {
+  readonly side: 'left' | 'right';
+  /** In order; bodies load by one index, flat and as stored. `at`: over b and m or n, the point at which the operand and later stages refer to it. */
+  readonly stages: readonly PrologueStage[];
 }
 
 export interface ContractionProblem {
@@ -26,6 +33,8 @@ export interface ContractionProblem {
   readonly left: Expr;
   /** Over b, n and k0, k1, ... */
   readonly right: Expr;
+  /** Reductions over rows of one operand that it uses: computed before the products. */
+  readonly prologue?: Prologue;
   /** The stage by which outputs refer to the sum, and its point at b, m, n. */
   readonly acc: string;
   readonly accAt: readonly Index[];
@@ -57,6 +66,12 @@ export function contractionProblem(kernel: Kernel): ContractionProblem | undefin
     M: extentOf(m),
     N: extentOf(n),
     ...joinDepth(left, right, reduced),
+    ...(form.prologue.length > 0 && {
+      prologue: {
+        side: stageRefsOf(left).length > 0 ? 'left' as const : 'right' as const,
+        stages: form.prologue.map(({ stage, at }) => ({ stage: { ...stage, body: flat(stage.body) }, at: at.map((i) => substitute(whole(i), roles)) })),
+      },
+    }),
     acc: form.acc.name,
     accAt: form.acc.axes.map((a) => substitute(whole(axis(a)), roles)),
     outputs: outputs.map((o) => ({ buffer: o.buffer, at: substitute(whole(o.at), roles), value: substituteExpr(substituteExpr(o.value, shared.digits), roles) })),

@@ -6,18 +6,20 @@
  * - pointwise: none.
  * - reduce: one, whose axes are the output axes, each once and plain: one reduction an output point, then an epilogue.
  *   A contraction is a reduce by sum whose body is a product (matchContraction).
+ * - prologue: a contraction with reduce stages before it over rows of one operand, whose results that operand uses: a
+ *   product of normalized rows.
  * - row: one or more, all over the same outer axes; output axes are those and perhaps more, the row (matchRow).
  * - attention: softmax(scores) times values, four reduce stages (kernel-attention.ts); made only on request.
  * - other: anything else. Runs, but earlier stages are computed again at every use.
  */
 import { matchAttention, type ReduceStage } from './kernel-attention.ts';
 import type { Axis, Expr, Index, Kernel, Stage } from './kernel.ts';
-import { axesOfExpr, stageRefsOf } from './kernel-expr.ts';
-import { plainAxis } from './kernel-index.ts';
+import { axesOfExpr, number, stageRefsOf, substituteExpr } from './kernel-expr.ts';
+import { axesOf, plainAxis, sameIndex } from './kernel-index.ts';
 
 export type { ReduceStage } from './kernel-attention.ts';
 
-export type KernelForm = 'pointwise' | 'reduce' | 'row' | 'attention' | 'other';
+export type KernelForm = 'pointwise' | 'reduce' | 'prologue' | 'row' | 'attention' | 'other';
 
 export function isReduce(stage: Stage): stage is ReduceStage {
   return stage.reduce !== undefined;
@@ -45,6 +47,7 @@ export function classify(kernel: Kernel): KernelForm {
   if (parts.reduces.length === 0) return 'pointwise';
   if (matchReduce(kernel)) return 'reduce';
   if (matchRow(kernel)) return 'row';
+  if (matchContraction(kernel)) return 'prologue';
   return matchAttention(kernel) ? 'attention' : 'other';
 }
 
@@ -76,17 +79,31 @@ export interface ContractionForm {
   readonly k: readonly Axis[];
   readonly left: Expr;
   readonly right: Expr;
+  /** Reduce stages that one of the factors uses, in order. */
+  readonly prologue: readonly PrologueStage[];
   readonly acc: ReduceStage;
   /** accAxes[i] runs as output.axes[i] does. */
   readonly accAxes: readonly Axis[];
   readonly outputs: readonly Stage[];
 }
 
+/** A reduction over rows of one factor, and the only point at which it is used: over the accumulating stage's axes in that factor. */
+export interface PrologueStage {
+  readonly stage: ReduceStage;
+  readonly at: readonly Index[];
+}
+
 export function matchContraction(kernel: Kernel): ContractionForm | undefined {
-  const form = matchReduce(kernel);
-  if (!form || form.acc.reduce.op !== 'sum' || form.acc.dtype !== 'f32') return undefined;
-  const { body } = form.acc;
+  const parts = partsOf(kernel);
+  const acc = parts?.reduces.at(-1);
+  if (!parts || !acc || acc.reduce.op !== 'sum' || acc.dtype !== 'f32') return undefined;
+  const { body } = acc;
   if (body.kind !== 'binary' || body.op !== 'mul') return undefined;
+  // The form is that of the kernel with the prologue's results as if they were constants.
+  const bare: Stage = { ...acc, body: substituteExpr(body, new Map(), (e) => (e.kind === 'stage' ? number(0) : e)) };
+  const form = matchReduce({ ...kernel, stages: [bare, ...parts.outputs] });
+  const prologue = prologueOf(parts.reduces.slice(0, -1), acc, parts.outputs);
+  if (!form || !prologue) return undefined;
   const inA = axesOfExpr(body.a);
   const inB = axesOfExpr(body.b);
   const roles = form.accAxes.map((a) => (inA.has(a.name) ? (inB.has(a.name) ? 'both' : 'a') : inB.has(a.name) ? 'b' : 'none'));
@@ -104,8 +121,38 @@ export function matchContraction(kernel: Kernel): ContractionForm | undefined {
     k: form.acc.reduce.axes,
     left: swap ? body.b : body.a,
     right: swap ? body.a : body.b,
+    prologue,
     ...form,
+    acc,
   };
+}
+
+/** The stages before the products, where only one factor uses them, each at one point of its rows. */
+function prologueOf(reduces: readonly ReduceStage[], acc: ReduceStage, outputs: readonly Stage[]): readonly PrologueStage[] | undefined {
+  if (reduces.length === 0) return [];
+  const { body } = acc;
+  if (body.kind !== 'binary' || outputs.some((o) => stageRefsOf(o.body).some((r) => r.stage !== acc.name))) return undefined;
+  const used = [body.a, body.b].map(stageRefsOf);
+  if (used.every((refs) => refs.length > 0)) return undefined;
+  const [own, other] = used[0].length > 0 ? [body.a, body.b] : [body.b, body.a];
+  const [inOwn, inOther] = [axesOfExpr(own), axesOfExpr(other)];
+  const rows = new Set(acc.axes.filter((a) => inOwn.has(a.name) || !inOther.has(a.name)).map((a) => a.name));
+  const places = new Map<string, readonly Index[]>();
+  /** Whether the stages that the expression uses are used at one point, given its own axes' places. */
+  const place = (e: Expr, map: ReadonlyMap<string, Index>): boolean =>
+    stageRefsOf(substituteExpr(e, map)).every(({ stage, at }) => {
+      const before = places.get(stage) ?? at;
+      places.set(stage, before);
+      return at.every((i, n) => sameIndex(i, before[n]) && [...axesOf(i)].every((a) => rows.has(a)));
+    });
+  if (!place(own, new Map())) return undefined;
+  const found: PrologueStage[] = [];
+  for (const stage of reduces.toReversed()) {
+    const at = places.get(stage.name);
+    if (!at || !place(stage.body, new Map(stage.axes.map((a, i) => [a.name, at[i]])))) return undefined;
+    found.unshift({ stage, at });
+  }
+  return found;
 }
 
 /** Several reductions over rows, each row's results used all along it. */

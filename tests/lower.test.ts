@@ -4,7 +4,7 @@ import { lower } from '../src/lower/lower.ts';
 import { WEB } from '../src/targets.ts';
 import { textTests } from './helpers/text-tests.ts';
 
-// What typical patterns become: kernels and calls, without the list of operations of each call. A first line `# options: attention` asks for attention kernels.
+// What typical patterns become: kernels and calls, without the list of operations of each call. A first line `# options: attention` asks for attention kernels, `# options: prologue` for norms in prologues.
 textTests({
   folder: 'kernels',
   extension: '.graph',
@@ -12,6 +12,7 @@ textTests({
   run: ([{ text }]) => {
     const { value, errors } = readGraph(text);
     if (!value) return errors.map((e) => `${e.line}: ${e.message}`).join('\n');
-    return printProgram(lower(value, { fuse: true, attention: () => text.startsWith('# options: attention\n'), target: WEB, storage: 'f32' })).replace(/^ {2}op .*\n/gm, '');
+    const asks = (option: string): boolean => text.startsWith(`# options: ${option}\n`);
+    return printProgram(lower(value, { fuse: true, attention: () => asks('attention'), prologue: () => asks('prologue'), target: WEB, storage: 'f32' })).replace(/^ {2}op .*\n/gm, '');
   },
 });

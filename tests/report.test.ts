@@ -166,7 +166,8 @@ describe('kinds', () => {
     const found = kinds('ViT', false).get('normalization')!;
     expect(found % 3).toBe(0);
     expect(found).toBeGreaterThanOrEqual(3 * 8);
-    expect(kinds('ViT', true).get('normalization')).toBeGreaterThan(0);
+    // A norm that more than products read is a kernel of its own.
+    expect(kinds('DETR', true).get('normalization')).toBeGreaterThan(0);
   });
 
   test('a model without either has none', () => {

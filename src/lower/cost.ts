@@ -5,6 +5,7 @@
  */
 import type { Node, NodeId, NodeOf } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
+import type { BinaryName, UnaryName } from '../kernel.ts';
 import type { OpName } from '../ops/types.ts';
 import { opDef } from '../ops.ts';
 import { isBound, type Flow } from './flow.ts';
@@ -12,7 +13,7 @@ import { isBound, type Flow } from './flow.ts';
 /** Loading or storing one f32. */
 export const MOVE = 4;
 /** Loading from a tensor so much smaller that its values stay in a cache. */
-const CACHED = 0.5;
+export const CACHED = 0.5;
 const SMALLER = 8;
 const CHEAP = 0.25;
 const EXPENSIVE = 2;
@@ -23,7 +24,12 @@ export const DISPATCH = 1 << 19;
 /** Neighbouring results that share a loaded operand in a contraction's tile. */
 const TILE = 64;
 
-const TRANSCENDENTAL = new Set<OpName>(['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sigmoid', 'pow', 'sqrt', 'rsqrt']);
+const TRANSCENDENTAL = new Set<OpName | UnaryName | BinaryName>(['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sigmoid', 'pow', 'sqrt', 'rsqrt']);
+
+/** What an element-wise operation costs. */
+export function operationCost(op: OpName | UnaryName | BinaryName): number {
+  return TRANSCENDENTAL.has(op) ? EXPENSIVE : CHEAP;
+}
 
 /** Whether the operation becomes a reduce stage. */
 export function isHeavy({ op }: Node): boolean {
@@ -68,7 +74,7 @@ export class Costs {
       case 'pad':
         return sum + SELECT;
       default:
-        return opDef(node.op).class === 'movement' ? sum : sum + (TRANSCENDENTAL.has(node.op) ? EXPENSIVE : CHEAP);
+        return opDef(node.op).class === 'movement' ? sum : sum + operationCost(node.op);
     }
   }
 
@@ -105,7 +111,7 @@ export function timesUsed(flow: Flow, user: Node, arg: NodeId): number {
   }
 }
 
-const tiles = (extent: number): number => Math.ceil(extent / TILE);
+export const tiles = (extent: number): number => Math.ceil(extent / TILE);
 
 /** Windows that an element stands in. */
 function windowReuse({ stride }: Pick<NodeOf<'conv'>['attrs'], 'stride'>, window: readonly number[]): number {

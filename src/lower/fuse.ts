@@ -8,8 +8,9 @@
  * 3. Of the rest, a value that many kernels compute is stored where that is cheaper (cost.ts), and so is a concat that
  *    a contraction reads.
  * 4. Softmaxes of products times values are joined, where the target has code for it.
- * 5. Results are stored before or after the movement that follows them, whichever leaves simpler loops.
- * 6. Kernels of concats are cut into pieces where pieces can be written by what makes them, or read too many buffers.
+ * 5. Norms are computed by the contractions that read them, where that is cheaper and they run as well (prologues.ts).
+ * 6. Results are stored before or after the movement that follows them, whichever leaves simpler loops.
+ * 7. Kernels of concats are cut into pieces where pieces can be written by what makes them, or read too many buffers.
  */
 import type { Graph, NodeId } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
@@ -26,16 +27,18 @@ import { between, endsIn, EXIT, flowOf, isBound, type Flow } from './flow.ts';
 import type { LowerOptions } from './lower.ts';
 import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
+import { joinPrologues } from './prologues.ts';
 import { settleLayouts } from './settle.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
-export function chooseSteps(graph: Graph, { fuse, attention, target }: LowerOptions): Step[] {
+export function chooseSteps(graph: Graph, { fuse, attention, prologue, target }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
   const finisher = shapesOnly(graph);
   if (!fuse) return cutConcats(flow, fitBuffers(graph, everyOperation(flow), buffers), finisher, buffers, false);
   let stored = fuseGraph(flow, buffers, finisher);
   if (attention) stored = joinAttention(flow, stored, finisher, (kernel) => kernel.params.length <= buffers && attention(kernel));
+  if (prologue) stored = joinPrologues(flow, stored, finisher, buffers, prologue);
   return cutConcats(flow, fitBuffers(graph, settleLayouts(flow, stored, finisher), buffers), finisher, buffers, true);
 }
 

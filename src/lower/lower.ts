@@ -10,6 +10,7 @@ import { Finisher } from './finish.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
 import type { Step } from './pieces.ts';
+import type { AcceptsPrologue } from './prologues.ts';
 
 export interface LowerOptions {
   /**
@@ -22,6 +23,8 @@ export interface LowerOptions {
    * a schedule made for it. Never, where absent.
    */
   readonly attention?: (kernel: Kernel) => boolean;
+  /** Whether a contraction may compute the norm of its rows, asked for each that could (prologues.ts). Never, where absent. */
+  readonly prologue?: AcceptsPrologue;
   readonly target: Target;
   /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
   readonly storage: 'f32' | 'f16';

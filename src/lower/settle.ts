@@ -42,7 +42,7 @@ function beforeMovement({ graph, users, outputs }: Flow, stored: ReadonlySet<Nod
 }
 
 /** Stored nodes whose kernels load each stored node. */
-function readersOf({ graph, live }: Flow, stored: ReadonlySet<NodeId>): Map<NodeId, NodeId[]> {
+export function readersOf({ graph, live }: Flow, stored: ReadonlySet<NodeId>): Map<NodeId, NodeId[]> {
   const readers = new Map<NodeId, NodeId[]>();
   for (const id of stored) {
     if (!live.has(id) || isBound(graph.nodes[id])) continue;

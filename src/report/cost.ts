@@ -11,6 +11,8 @@ export interface Work {
   readonly flops: number;
   /** Loads and stores as executed. */
   readonly issuedBytes: number;
+  /** Of these, loaded before tiles are staged; 0 unless said. */
+  readonly prologueBytes?: number;
   /** Distinct bytes that the cache does not hold. */
   readonly memoryBytes: number;
   readonly workgroups: number;
@@ -45,9 +47,11 @@ export function predict(work: Work, profile: Profile): Prediction {
   const fill = fillOf(work, cores);
   const rate = (work.units === 'f16' && rates.f16) || rates.f32;
   const arithmetic = work.flops / (rate * fill);
-  const reached = work.staged ? level.bandwidth : level.direct;
-  const inFlight = work.workgroups * work.workgroupSize * (work.staged ? IN_FLIGHT.staged : IN_FLIGHT.direct);
-  const cache = work.issuedBytes / Math.min(reached, inFlight / latency);
+  const { prologueBytes = 0 } = work;
+  const inFlight = (each: number): number => (work.workgroups * work.workgroupSize * each) / latency;
+  const direct = Math.min(level.direct, inFlight(IN_FLIGHT.direct));
+  const staged = Math.min(level.bandwidth, inFlight(IN_FLIGHT.staged));
+  const cache = work.staged ? prologueBytes / direct + (work.issuedBytes - prologueBytes) / staged : work.issuedBytes / direct;
   const memory = work.memoryBytes / bandwidth;
   const busy = Math.max(memory, cache, arithmetic);
   const bound = busy < dispatch ? 'dispatch' : arithmetic >= busy ? 'arithmetic' : 'memory';

@@ -18,6 +18,7 @@ import type { Kind, Place, StepRow, Sums } from './types.ts';
 export interface CodeFacts {
   readonly workgroups: readonly [number, number, number];
   readonly issued: { readonly loadBytes: number; readonly storeBytes: number };
+  readonly prologueBytes: number;
   readonly module: { readonly workgroupSize: readonly [number, number, number]; readonly workgroupVars: readonly unknown[] };
 }
 
@@ -41,7 +42,7 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
   const touched = plan.kernels.map(({ kernel }) => touchedElements(kernel));
   return plan.steps.map((step, index): AnalyzedStep => {
     const { kernel, schedule } = plan.kernels[step.kernel];
-    const { workgroups, issued, module } = kernels[step.kernel];
+    const { workgroups, issued, prologueBytes, module } = kernels[step.kernel];
     const { ops } = step.call;
     const flops = ops.reduce((sum, op) => sum + op.flops, 0);
     let parameters = 0;
@@ -56,7 +57,7 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
     });
     const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b);
     const units = schedule.family === 'subgroupMatrix' ? 'f16' : 'f32';
-    const prediction = predict({ flops, issuedBytes: issued.loadBytes + issued.storeBytes, memoryBytes, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), staged: module.workgroupVars.length > 0, units }, profile);
+    const prediction = predict({ flops, issuedBytes: issued.loadBytes + issued.storeBytes, prologueBytes, memoryBytes, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), staged: module.workgroupVars.length > 0, units }, profile);
     const origin = mainOrigin(ops, kinds[index], step.call.origin);
     const row: StepRow = {
       index,

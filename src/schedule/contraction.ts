@@ -4,6 +4,7 @@ import { strideOf } from '../kernel-index.ts';
 import { contractionProblem } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
 import { FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
+import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
@@ -125,7 +126,7 @@ function stagedTiles(problem: ContractionProblem, target: Target): ContractionSc
     const products = (tile.thread[0] * tile.thread[1] * threadsOf(tile) * share) / LANES_PER_NS;
     return Math.max(turns * (products / tile.efficiency + tile.groupNs), share * tile.stepNs + tile.groupNs);
   };
-  const usable = TILES.filter((t) => fits(t, target));
+  const usable = TILES.filter((t) => fits(t, problem, target));
   if (usable.length === 0) return softwareTiles(problem);
   const chosen = usable.reduce((best, tile) => (nanoseconds(tile) < nanoseconds(best) ? tile : best));
   // Short depths need no tile deeper than they are.
@@ -145,11 +146,12 @@ function sides({ thread, group }: Tile): [rows: number, columns: number] {
   return [thread[0] * group[0], thread[1] * group[1]];
 }
 
-function fits(tile: Tile, { limits }: Target): boolean {
+function fits(tile: Tile, { prologue }: ContractionProblem, { limits }: Target): boolean {
   const [rows, columns] = sides(tile);
   const threads = threadsOf(tile);
   const sums = tile.splitK > 1 ? (tile.splitK / 2) * rows * columns : 0;
-  const bytes = 4 * ((rows + columns) * tile.tileK + sums);
+  const before = prologue ? prologueSeats(prologue, prologue.side === 'left' ? rows : columns, threads).bytes : 0;
+  const bytes = 4 * ((rows + columns) * tile.tileK + sums) + before;
   return threads <= Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) && bytes <= limits.maxComputeWorkgroupStorageSize;
 }
 

@@ -14,6 +14,8 @@ export interface CheckOptions extends PlanOptions {
   readonly target: Target;
   readonly fuse?: boolean;
   readonly attention?: boolean;
+  /** Contractions compute the norms of their rows wherever that is cheaper. */
+  readonly prologue?: boolean;
   readonly storage?: 'f32' | 'f16';
   /** Over the greatest magnitude of an output. */
   readonly tolerance?: number;
@@ -25,8 +27,8 @@ export async function checkOnDevice(device: GPUDevice, graph: Graph, options: Ch
   // Counting takes a binding of its own.
   const bindings = Math.min(options.target.limits.maxStorageBuffersPerShaderStage, device.limits.maxStorageBuffersPerShaderStage - 1);
   const target: Target = { ...options.target, limits: { ...options.target.limits, maxStorageBuffersPerShaderStage: bindings } };
-  const { fuse = true, attention = false, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
-  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, target, storage }), target, options);
+  const { fuse = true, attention = false, prologue = false, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
+  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, prologue: () => prologue, target, storage }), target, options);
   expect(diagnostics).toEqual([]);
   const inputs = Object.fromEntries(graph.nodes.flatMap((n) => (n.op === 'input' ? [[n.attrs.name, values(n.attrs.name, n.shape, n.dtype)]] : [])));
   const dtypes = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n.dtype] as const] : [])));

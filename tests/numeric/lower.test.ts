@@ -14,8 +14,8 @@ import { randomBindings, randomGraph } from '../helpers/random-graph.ts';
 type Bindings = Parameters<typeof evaluateGraph>[1];
 
 /** Lowers and compares with the graph's meaning in double precision. */
-function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false): Program {
-  const program = lower(graph, { fuse, attention: () => attention, target: WEB, storage: 'f32' });
+function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false, prologue = false): Program {
+  const program = lower(graph, { fuse, attention: () => attention, prologue: () => prologue, target: WEB, storage: 'f32' });
   expect(verifyProgram(program, WEB.limits.maxStorageBuffersPerShaderStage)).toEqual([]);
   const want = evaluateGraph(graph, { inputs, params }, { precision: 'f64' });
   const got = evaluateProgram(program, { inputs, weights: params }, { precision: 'f64' });
@@ -61,9 +61,12 @@ describe.each([
 ])('lowering keeps the meaning: %s', (_, fuse) => {
   test.each(Object.keys(PATTERNS))('%s', (name) => void check(pattern(name), fuse, patternBindings(pattern(name))));
 
+  test.skipIf(!fuse).each(Object.keys(PATTERNS))('%s, norms in prologues', (name) => void check(pattern(name), fuse, patternBindings(pattern(name)), false, true));
+
   // Jumps may flip where sums are taken in another order; they are compared one operation a kernel.
   test.each(Array.from({ length: 60 }, (_, i) => i))('random graph %d', (seed) => {
     const graph = randomGraph(seed, { maxElements: 600, discontinuous: !fuse });
     check(graph, fuse, randomBindings(graph));
+    if (fuse) check(graph, fuse, randomBindings(graph), false, true);
   });
 });

@@ -17,6 +17,8 @@ import { along, loadAlong } from './contraction-lanes.ts';
 import type { Along } from './contraction-lanes.ts';
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { emitPrologue } from './contraction-prologue.ts';
+import type { DefineRows } from './contraction-prologue.ts';
 import { sumTurns } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
@@ -49,6 +51,14 @@ export function emitDirect(emitter: Emitter, values: Values, original: Contracti
   const tm = emitter.bind('thread_m', add(mul(element(id, 1), u32(groupM)), splitK === 1 || turnsFirst ? row : mod(row, u32(groupM))));
   if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 2));
 
+  const inGroup = { m: splitK === 1 || turnsFirst ? row : mod(row, u32(groupM)), n: mod(place, u32(groupN)) };
+  const defineLeft = emitPrologue(emitter, values, problem, 'left', { tile: threadM * groupM, group: element(id, 1), size, groups: all / size });
+  const defineRight = emitPrologue(emitter, values, problem, 'right', { tile: threadN * groupN, group: element(id, 0), size, groups: all / size });
+  const define = (groups: readonly Group[], rows: DefineRows, first: WgslExpr): void => {
+    let place = 0;
+    for (const { points } of groups) rows(points.map((p) => p.index), points.map(() => add(first, u32(place++))));
+  };
+
   // Threads that share a depth meet at barriers, so all of them stay.
   const active = splitK === 1;
   const has = { m: active ? threadsM : workgroups[1] * groupM, n: active ? threadsN : workgroups[0] * groupN };
@@ -60,6 +70,8 @@ export function emitDirect(emitter: Emitter, values: Values, original: Contracti
     const columnGroups = (): Group[] => defineGroups(emitter, { role: 'n', extent: N, width, threads: has.n }, positions(tn, threadN / width), (t, j) => (t * threadN) / width + j);
     const rows = rowGroups();
     const columns = columnGroups();
+    define(rows, defineLeft, mul(inGroup.m, u32(threadM)));
+    define(columns, defineRight, mul(inGroup.n, u32(threadN)));
     const tile = new RegisterTile(emitter, values, problem, loads, rows, columns, width);
     emitDepth(emitter, problem, tile, turn, splitK);
     const finish = (m: readonly Group[], n: readonly Group[]): void =>

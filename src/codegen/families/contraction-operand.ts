@@ -10,6 +10,7 @@ import { add, assign, div, element, ifOf, less, mod, mul, u32 } from '../wgsl-bu
 import { F32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import { loadAlong } from './contraction-lanes.ts';
+import type { DefineRows } from './contraction-prologue.ts';
 import type { Along } from './contraction-lanes.ts';
 
 const VECTOR = vector('f32', 4);
@@ -28,6 +29,8 @@ export interface Staging {
   readonly groups: number;
   /** Tells the axes of operands apart that stand on one side of different products. Default: the side's. */
   readonly label?: string;
+  /** Tells values what reductions over rows are that the operand uses. */
+  readonly defineRows?: DefineRows;
   /** Where the tile lies, an array of enough vectors; else memory of its own. */
   readonly memory?: WgslExpr;
 }
@@ -71,6 +74,15 @@ export class StagedOperand {
     this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
     this.memory = staging.memory ?? emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
     this.units = this.defineUnits();
+    for (const { row, rowIndex } of this.units) {
+      if (this.along !== 'side') staging.defineRows?.([rowIndex], [row]);
+      else staging.defineRows?.(this.rowsOf(rowIndex), [0, 1, 2, 3].map((t) => add(mul(row, u32(4)), u32(t))));
+    }
+  }
+
+  /** The four rows of a unit along the side. */
+  private rowsOf(rowIndex: Index): Index[] {
+    return [0, 1, 2, 3].map((t) => plus(scale(rowIndex, 4), constant(t)));
   }
 
   /** Four neighbouring rows at a depth of the tile. */
@@ -163,9 +175,8 @@ export class StagedOperand {
   private load(unit: Unit, tile: Index): WgslExpr {
     const wide = this.along === 'k' ? 4 : 1;
     const first = plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, wide));
-    const lanes = (index: Index, width: number): Index[] => Array.from({ length: width }, (_, t) => plus(scale(index, width), constant(t)));
     const depths = wide === 4 ? [0, 1, 2, 3].map((t) => plus(first, constant(t))) : [first];
-    const rows = this.along === 'side' ? lanes(unit.rowIndex, 4) : [unit.rowIndex];
+    const rows = this.along === 'side' ? this.rowsOf(unit.rowIndex) : [unit.rowIndex];
     const points = depths.flatMap((k) => rows.map((row) => new Map([['k0', k], [this.name, row]])));
     // One test for all values of the unit: vectors along the depth end with it.
     const inside = binary('less', indexValue(first), number(this.depth, 'i32'));

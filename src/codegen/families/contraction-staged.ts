@@ -8,6 +8,7 @@
 import { axis, constant } from '../../kernel-index.ts';
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { prologueSeats } from '../../kernel-prologue.ts';
 import type { ContractionSchedule } from '../../schedule.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
@@ -17,6 +18,7 @@ import type { WgslExpr } from '../wgsl.ts';
 import type { Dispatch } from './contraction-direct.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { StagedOperand } from './contraction-operand.ts';
+import { emitPrologue } from './contraction-prologue.ts';
 import { sumTurns } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
@@ -45,10 +47,13 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
   if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 2));
 
   const partial = splitK > 1 ? (size / 2) * threadM * threadN : 0;
-  const padded = 4 * (tileK * (rows + columns + 8) + partial) <= emitter.target.limits.maxComputeWorkgroupStorageSize;
+  const before = problem.prologue ? prologueSeats(problem.prologue, problem.prologue.side === 'left' ? rows : columns, size).bytes : 0;
+  const padded = 4 * (tileK * (rows + columns + 8) + partial) + before <= emitter.target.limits.maxComputeWorkgroupStorageSize;
   const staging = { size, tileK, tiles, groups, padded };
-  const left = new StagedOperand(emitter, values, problem, 'left', { ...staging, tile: rows, group: element(id, 1) });
-  const right = new StagedOperand(emitter, values, problem, 'right', { ...staging, tile: columns, group: element(id, 0) });
+  const operand = (side: 'left' | 'right', tile: number, group: WgslExpr): StagedOperand =>
+    new StagedOperand(emitter, values, problem, side, { ...staging, tile, group, defineRows: emitPrologue(emitter, values, problem, side, { tile, group, size, groups }) });
+  const left = operand('left', rows, element(id, 1));
+  const right = operand('right', columns, element(id, 0));
   const operands = [left, right];
   const sums = Array.from({ length: threadM }, (_, i) => Array.from({ length: threadN / 4 }, (_, j) => emitter.variable(`sum${i}_${j}`, VECTOR, construct(VECTOR))));
 

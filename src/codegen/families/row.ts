@@ -16,18 +16,16 @@ import { defineAxes, foldGroups, groupNumber, threadNumber } from '../dispatch.t
 import { Emitter } from '../emitter.ts';
 import { combine, combineLanes, startOf, typeOf } from '../scalar.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, div, element, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
+import { add, assign, div, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
 import { vector } from '../wgsl.ts';
-import type { KernelCode, WgslExpr, WgslType } from '../wgsl.ts';
+import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { storeLanes } from './generic.ts';
+import { meetRow } from './row-meet.ts';
 
 const LANE = 'row~lane';
 
 /** Groups that a thread loads before it waits for the first, where a row is not kept. */
 const UNROLL = 8;
-
-/** Threads that read all partial results themselves; more are summed in two steps. */
-const DIRECT = 32;
 
 class RowEmitter {
   private readonly emitter: Emitter;
@@ -94,7 +92,8 @@ class RowEmitter {
       emitter.push(op === 'sum' ? assign(part, value, '+') : assign(part, combine(op, part, value)));
     });
     const own = combineLanes(op, part);
-    const whole = this.schedule.threads === 1 ? own : this.meet(stage, own);
+    const { threads, rows } = this.schedule;
+    const whole = threads === 1 ? own : meetRow(emitter, { name: stage.name, op, dtype: stage.dtype }, own, { threads, rows, size: threads * rows, ...this.place });
     values.define(stage.name, stage.axes.map((a) => atRow.get(a.name)!), emitter.bind(stage.name, whole));
   }
 
@@ -141,36 +140,6 @@ class RowEmitter {
     const rest: Axis = { name: `row~${this.loops++}`, extent: groups - done };
     const shared = threads > 1 ? { from: this.place.lane, step: u32(threads), replaces: [LANE] } : {};
     emitter.loop(rest, () => f(addIndex(constant(done), axisIndex(rest))), shared);
-  }
-
-  /** The threads' partial results combined, in every thread of the row. */
-  private meet(stage: ReduceStage, own: WgslExpr): WgslExpr {
-    const { emitter, schedule } = this;
-    const { threads, rows } = schedule;
-    const { op } = stage.reduce;
-    const scalar = typeOf(stage.dtype);
-    const array = (length: number): WgslType => ({ kind: 'array', of: scalar, length });
-    const base = (length: number): WgslExpr => (rows === 1 ? u32(0) : mul(this.place.row, u32(length)));
-    const parts = emitter.workgroupVar(`${stage.name}_parts`, array(threads * rows));
-    emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own), barrier);
-    if (threads <= DIRECT) return this.combined(op, parts, base(threads), 0, threads, 1);
-    // First every sixteenth thread's share, then those.
-    const few = 16;
-    const sums = emitter.workgroupVar(`${stage.name}_sums`, array(few * rows));
-    const partial = emitter.nested({}, () => {
-      const sum = this.combined(op, parts, add(base(threads), this.place.lane), 0, threads / few, few);
-      emitter.push(assign(element(sums, add(base(few), this.place.lane)), sum));
-    });
-    emitter.push(ifOf(less(this.place.lane, u32(few)), partial), barrier);
-    return this.combined(op, sums, base(few), 0, few, 1);
-  }
-
-  private combined(op: ReduceStage['reduce']['op'], from: WgslExpr, base: WgslExpr, first: number, count: number, step: number): WgslExpr {
-    const at = this.emitter.bind('base', base);
-    let sums = Array.from({ length: count }, (_, i) => element(from, add(at, u32(first + i * step))));
-    // In pairs: a chain would wait for every addition.
-    while (sums.length > 1) sums = sums.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < sums.length ? combine(op, x, sums[i + 1]) : x]));
-    return this.emitter.bind('all', sums[0]);
   }
 
   private store(): void {
