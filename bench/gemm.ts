@@ -37,14 +37,14 @@ const DEFAULT_SCHEDULES = [
 ];
 
 const F16_SHAPES = ['4096,4096,4096:nt', '4096,4096,4096:nn', '4096,4096,4096:bt', '4096,4096,4096:bn', '12608,768,768:nt', '12608,768,768:bt', '12608,3072,768:nt', '12608,3072,768:bt', '12608,768,3072:bt', '197,768,768:bt', '197,768,768:nt', '208,768,768:nt'];
-/** `m4x2,2x2`: subgroup matrices, fragments a subgroup, subgroups. */
-const F16_SCHEDULES = ['m4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
+/** `m4x2,2x2,k32,p`: subgroup matrices, fragments a subgroup, subgroups; depth staged (none: straight from memory), prefetched. */
+const F16_SCHEDULES = ['m4x4,2x2,k32,p', 'm4x4,2x2,k16,p', 'm4x4,2x2,k32', 'm4x4,2x2,k16', 'm4x4,2x4,k32,p', 'm2x4,2x2,k32,p', 'm2x2,2x2,k32,p', 'm2x1,2x2,k32,p', 'm1x1,2x2,k32,p', 'm4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
 
 function parseSchedule(name: string): GemmSchedule {
-  const fragments = /^m(\d+)x(\d+),(\d+)x(\d+)$/.exec(name);
+  const fragments = /^m(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,p)?$/.exec(name);
   if (fragments) {
-    const [fragmentsM, fragmentsN, subgroupsM, subgroupsN] = fragments.slice(1).map(Number);
-    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32 };
+    const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = fragments.slice(1, 6).map((n) => Number(n ?? 0));
+    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch: fragments[6] !== undefined };
   }
   const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,p)?$/.exec(name);
   if (!found) throw new Error(`no schedule: ${name}`);
@@ -55,7 +55,7 @@ function parseSchedule(name: string): GemmSchedule {
 }
 
 function formatSchedule(s: GemmSchedule): string {
-  if (s.family === 'subgroupMatrix') return `m${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}`;
+  if (s.family === 'subgroupMatrix') return `m${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}${s.tileK ? `,k${s.tileK}` : ''}${s.prefetch ? ',p' : ''}`;
   return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.prefetch ? ',p' : ''}`;
 }
 
@@ -81,8 +81,9 @@ function gemm({ M, N, K, batch, order }: Shape, dtype: DType): Kernel {
 
 function fits(s: GemmSchedule, kernel: Kernel, { limits, subgroupMatrix }: Target): boolean {
   if (s.family === 'subgroupMatrix') {
-    const bytes = s.subgroupsM * s.subgroupsN * 256 * s.fragmentsN * 4;
-    return subgroupMatrix.length > 0 && fragmentProblem(kernel) !== undefined && bytes <= limits.maxComputeWorkgroupStorageSize;
+    const tiles = s.tileK ? 2 * 16 * (s.fragmentsM * s.subgroupsM + s.fragmentsN * s.subgroupsN) * (s.tileK + 8) : 0;
+    const bytes = s.subgroupsM * s.subgroupsN * 256 * s.fragmentsN * 4 + tiles;
+    return subgroupMatrix.length > 0 && (s.tileK > 0 || fragmentProblem(kernel) !== undefined) && bytes <= limits.maxComputeWorkgroupStorageSize;
   }
   const threads = s.groupM * s.groupN * s.splitK;
   const partial = s.splitK > 1 ? (s.splitK / 2) * s.groupM * s.groupN * s.threadM * s.threadN : 0;

@@ -8,6 +8,9 @@ import type { Expr, Index, Kernel } from './kernel.ts';
 /** All sides of a fragment. */
 export const FRAGMENT = 16;
 
+/** Values of padding after each line of a tile in workgroup memory. */
+export const LINE_PADDING = 8;
+
 /** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */
 export interface FragmentOperand {
   readonly buffer: string;

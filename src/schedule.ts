@@ -58,6 +58,10 @@ export interface SubgroupMatrixSchedule {
   readonly subgroupsM: number;
   readonly subgroupsN: number;
   readonly subgroupSize: number;
+  /** Depth staged through workgroup memory at once, a multiple of K; 0: fragments straight from memory. */
+  readonly tileK: number;
+  /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
+  readonly prefetch: boolean;
 }
 
 /** Convolution with few input channels a group: a thread computes a strip of outputs and keeps the window in registers. */

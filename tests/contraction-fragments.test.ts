@@ -61,7 +61,8 @@ describe('fragments', () => {
     expect(fragmentProblem(einsumKernel(LINEAR))).toBeUndefined();
   });
 
-  const SCHEDULE: SubgroupMatrixSchedule = { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM: 2, fragmentsN: 2, subgroupsM: 2, subgroupsN: 2, subgroupSize: 32 };
+  const SCHEDULE: SubgroupMatrixSchedule = { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM: 2, fragmentsN: 2, subgroupsM: 2, subgroupsN: 2, subgroupSize: 32, tileK: 0, prefetch: false };
+  const STAGED: SubgroupMatrixSchedule = { ...SCHEDULE, tileK: 32, prefetch: true };
 
   it('make valid code, blocked and with heads', async () => {
     const heads: EinsumKernel = { extents: { b: 2, h: 3, i: 64, j: 48, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' };
@@ -71,6 +72,29 @@ describe('fragments', () => {
       expect(await validate(printModule(code.module)), kernel.name).toEqual([]);
       expect(await validate(printModule(code.module, { instrument: true })), kernel.name).toEqual([]);
     }
+  });
+
+  it('make valid code through workgroup memory, however operands lie and whatever is left over', async () => {
+    const heads: EinsumKernel = { extents: { b: 2, h: 3, i: 50, j: 47, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' };
+    const kernels = [
+      half(LINEAR), half({ ...LINEAR, left: 'k m', right: 'k n' }), half({ ...LINEAR, extents: { m: 61, n: 90, k: 40 } }), half({ ...LINEAR, extents: { m: 61, n: 90, k: 7 } }),
+      half({ ...LINEAR, extents: { m: 61, n: 90, k: 48 } }, { left: BLOCKS, right: BLOCKS, out: BLOCKS }), half(heads),
+    ];
+    for (const kernel of kernels) {
+      for (const schedule of [STAGED, { ...STAGED, tileK: 16, prefetch: false }]) {
+        const code = generateSubgroupMatrix(kernel, kernel.params.map(() => 'arena' as const), schedule, TARGET);
+        expect(await validate(printModule(code.module)), kernel.name).toEqual([]);
+      }
+    }
+  });
+
+  it('copy f16 as it lies to workgroup memory, once a workgroup', () => {
+    const kernel = half(LINEAR);
+    const { issued, module } = generateSubgroupMatrix(kernel, kernel.params.map(() => 'arena' as const), { ...STAGED, tileK: 16 }, TARGET);
+    const text = printModule(module);
+    expect(text).not.toMatch(/vec4<f16>\(vec4<f32>\(left/);
+    // Two workgroups of 64 x 64 results, all of the depth of both operands; the last columns once more.
+    expect(issued.loadBytes).toBe(2 * (2 * 64 * 48 * 2) + 2 * 128 * 2 * 8 + 2 * 64 * 96);
   });
 
   it('count what they issue', () => {
@@ -84,5 +108,11 @@ describe('fragments', () => {
   it('are chosen where the target has them', () => {
     expect(subgroupMatrixSchedule(half(LINEAR), TARGET)?.family).toBe('subgroupMatrix');
     expect(subgroupMatrixSchedule(half(LINEAR), WEB)).toBeUndefined();
+    // Operands of f32 would lose digits.
+    expect(subgroupMatrixSchedule(einsumKernel(LINEAR), TARGET)).toBeUndefined();
+    const tile = (kernel: Kernel): number | undefined => subgroupMatrixSchedule(kernel, TARGET)?.tileK;
+    expect(tile(half({ ...LINEAR, extents: { m: 64, n: 96, k: 64 } }))).toBe(32);
+    expect(tile(half(LINEAR))).toBe(16);
+    expect(tile(half(LINEAR, { left: BLOCKS, right: BLOCKS }))).toBe(0);
   });
 });

@@ -138,7 +138,7 @@ class Printer {
         case 'store': return `${indent}${this.store(s)};\n`.replace(/\n;\n$/, '\n');
         case 'matrixStore': {
           const counted = this.instrument && s.to.space === 'binding' ? `${indent}if (subgroupElect()) { count_store(${this.matrixBytes(s.to, s.value.type)}u); }\n` : '';
-          return `${counted}${indent}subgroupMatrixStore(&${s.to.name}, ${this.expr(s.offset)}, ${this.expr(s.value)}, ${s.columnMajor}, ${this.expr(s.stride)});\n`;
+          return `${counted}${indent}subgroupMatrixStore<${order(s.columnMajor)}>(&${s.to.name}, ${this.expr(s.offset)}, ${this.expr(s.value)}, ${this.expr(s.stride)});\n`;
         }
         case 'for': return `${indent}for (var ${s.name} = ${this.expr(s.from)}; ${s.name} < ${this.expr(s.below)}; ${s.name} += ${this.expr(s.step)}) ${nested(s.body)}\n`;
         case 'if': return `${indent}if (${this.expr(s.condition)}) ${nested(s.then)}${s.else ? ` else ${nested(s.else)}` : ''}\n`;
@@ -229,7 +229,7 @@ class Printer {
         return e.of.type.kind === 'value' && e.at.kind === 'literal' ? `${of}.${'xyzw'[e.at.value]}` : `${of}[${this.expr(e.at)}]`;
       }
       case 'load': return this.load(e);
-      case 'matrixLoad': return `subgroupMatrixLoad<${formatType(e.type)}>(&${e.from.name}, ${this.expr(e.offset)}, ${e.columnMajor}, ${this.expr(e.stride)})`;
+      case 'matrixLoad': return `subgroupMatrixLoad<${formatType(e.type)}, ${order(e.columnMajor)}>(&${e.from.name}, ${this.expr(e.offset)}, ${this.expr(e.stride)})`;
       default: return e satisfies never;
     }
   }
@@ -249,6 +249,10 @@ class Printer {
     const binds = outer > 0 && inner > outer && !(op === '||' && e.op === '&&');
     return associates || binds ? this.expr(e) : `(${this.expr(e)})`;
   }
+}
+
+function order(columnMajor: boolean): string {
+  return columnMajor ? 'col_major' : 'row_major';
 }
 
 /** at * by + offset, as text. */

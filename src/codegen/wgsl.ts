@@ -38,7 +38,7 @@ export type WgslExpr =
    * `width` consecutive elements of a binding, the first being element at * width (`at`: u32). f16 is widened to f32 unless `raw`.
    */
   | { readonly kind: 'load'; readonly type: ValueType; readonly binding: string; readonly at: WgslExpr; readonly width: 1 | 2 | 4; readonly raw: boolean }
-  /** A subgroup matrix from a binding (or a workgroup array), `offset` and `stride` in elements. */
+  /** A subgroup matrix from a binding (`offset` and `stride` in values) or a workgroup array (in its elements, perhaps vectors). */
   | { readonly kind: 'matrixLoad'; readonly type: Extract<WgslType, { kind: 'matrix' }>; readonly from: MatrixMemory; readonly offset: WgslExpr; readonly columnMajor: boolean; readonly stride: WgslExpr };
 
 export interface MatrixMemory {

@@ -3,46 +3,83 @@ import { loadsOf } from '../kernel-expr.ts';
 import { strideOf } from '../kernel-index.ts';
 import { contractionProblem } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
-import { FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
+import { FRAGMENT, fragmentProblem, LINE_PADDING } from '../kernel-fragments.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 
-/** Undefined where the kernel is no contraction, or its batch is more than a dispatch can number. */
+/** Undefined where the kernel is no contraction, or has more tiles along a side than a dispatch can number. */
 export function contractionSchedule(kernel: Kernel, target: Target): ContractionSchedule | undefined {
   const problem = contractionProblem(kernel);
-  if (!problem || problem.B > target.limits.maxComputeWorkgroupsPerDimension) return undefined;
-  if (target.software) return softwareTiles(problem);
-  if (problem.M <= FEW_ROWS || problem.N < 4) return sharedDepth(problem, target);
-  return stagedTiles(problem, target);
+  if (!problem) return undefined;
+  const chosen = target.software ? softwareTiles(problem) : problem.M <= FEW_ROWS || problem.N < 4 ? sharedDepth(problem, target) : stagedTiles(problem, target);
+  return withinGrid(tileGroups(chosen, problem), target.limits) ? chosen : undefined;
 }
 
+/** Workgroups of a dispatch. */
+function tileGroups({ threadM, threadN, groupM, groupN }: ContractionSchedule, { B, M, N }: ContractionProblem): [number, number, number] {
+  return [Math.ceil(N / (threadN * groupN)), Math.ceil(M / (threadM * groupM)), B];
+}
+
+/** Fragments a subgroup, subgroups a workgroup, both along M and N; depth staged at once. */
+type FragmentTile = readonly [fragmentsM: number, fragmentsN: number, subgroupsM: number, subgroupsN: number, tileK: number];
+
 /**
- * Fragments for a device's matrix units, where operands lie so that they can be loaded from memory as they are.
- * 4 x 2 fragments a subgroup and 2 x 2 subgroups do best at 4096^3 on an H100 (120 to 173 TFLOP/s with both operands in
- * blocks, 48 to 69 row-major; 8 x 4 spill: 3); fewer where the grid would leave units idle.
+ * At 4096^3 on an H200, f16 with f32 accumulation: operands as they usually lie, row-major, 171 TFLOP/s staged in the
+ * first of these and 50 to 70 straight from memory, whose loads then touch half of every sector.
  */
+const STAGED_FRAGMENTS: readonly FragmentTile[] = [[4, 4, 2, 2, 32], [2, 4, 2, 2, 32], [2, 2, 2, 2, 32], [2, 1, 2, 2, 32], [1, 1, 2, 2, 32]];
+/** In blocks of 16 x 16 fragments are contiguous: 160 to 185 TFLOP/s straight from memory. 8 x 4 fragments spill: 3. */
+const MEMORY_FRAGMENTS: readonly FragmentTile[] = [[4, 2, 2, 2, 0], [2, 2, 2, 2, 0], [2, 1, 2, 2, 0], [1, 1, 2, 2, 0], [1, 1, 1, 1, 0]];
+/** Workgroups that keep a large GPU's units busy: smaller tiles where there would be fewer. */
+const BUSY_GROUPS = 128;
+
+/** Fragments for a device's matrix units, where operands are stored as f16. */
 export function subgroupMatrixSchedule(kernel: Kernel, target: Target): SubgroupMatrixSchedule | undefined {
-  const { subgroups, limits } = target;
+  const { subgroups } = target;
   const offered = target.subgroupMatrix.some((c) => c.M === FRAGMENT && c.N === FRAGMENT && c.K === FRAGMENT && c.componentType === 'f16' && c.resultComponentType === 'f32');
   if (!offered || !target.shaderF16 || !subgroups || subgroups.minSize !== subgroups.maxSize || ![16, 32, 64].includes(subgroups.minSize)) return undefined;
-  const found = fragmentProblem(kernel);
-  if (!found || found.problem.B > limits.maxComputeWorkgroupsPerDimension) return undefined;
-  const { blocks, problem } = found;
+  const problem = contractionProblem(kernel);
   // A matrix unit's rows would be mostly idle: staged or shared tiles in f32 do as well.
-  if (problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2) return undefined;
-  const shapes = [[4, 2, 2, 2], [2, 2, 2, 2], [2, 1, 2, 2], [1, 1, 2, 2], [1, 1, 1, 1]].filter(([, n, m2, n2]) => {
-    const threads = m2 * n2 * subgroups.minSize;
-    return threads <= limits.maxComputeInvocationsPerWorkgroup && m2 * n2 * FRAGMENT * FRAGMENT * n * 4 <= limits.maxComputeWorkgroupStorageSize;
-  });
-  /** Workgroups that keep a large GPU's units busy. */
-  const busy = 128;
-  const groups = ([m, n, m2, n2]: number[]): number => Math.ceil(blocks.m / (m * m2)) * Math.ceil(blocks.n / (n * n2)) * problem.B;
-  const chosen = shapes.find((s) => groups(s) >= busy) ?? shapes.at(-1);
+  if (!problem || problem.prologue || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2 || !halfOperands(kernel, problem)) return undefined;
+  const fragments = fragmentProblem(kernel);
+  const contiguous = fragments !== undefined && fragments.left.stride === FRAGMENT && fragments.right.stride === FRAGMENT;
+  const fitting = (contiguous ? MEMORY_FRAGMENTS : STAGED_FRAGMENTS).filter((tile) => fragmentsFit(tile, problem, target, subgroups.minSize));
+  const chosen = fitting.find((tile) => product(fragmentGroups(tile, problem)) >= BUSY_GROUPS) ?? fitting.at(-1);
   if (!chosen) return undefined;
-  const [fragmentsM, fragmentsN, subgroupsM, subgroupsN] = chosen;
-  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize };
+  const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, most] = chosen;
+  // Tiles that end with the depth are copied as they lie.
+  const tileK = product(problem.depth) % most === FRAGMENT ? FRAGMENT : most;
+  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize, tileK, prefetch: tileK > 0 };
+}
+
+/** Whether narrowing the operands to f16 loses nothing that their storage has not: all they are made of is stored so. */
+function halfOperands(kernel: Kernel, { left, right }: ContractionProblem): boolean {
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  return [left, right].every((e) => loadsOf(e).some((l) => params.get(l.buffer)!.storage === 'f16') && loadsOf(e).every((l) => params.get(l.buffer)!.storage !== 'f32'));
+}
+
+function fragmentGroups([fragmentsM, fragmentsN, subgroupsM, subgroupsN]: FragmentTile, { B, M, N }: ContractionProblem): [number, number, number] {
+  return [Math.ceil(N / (FRAGMENT * fragmentsN * subgroupsN)), Math.ceil(M / (FRAGMENT * fragmentsM * subgroupsM)), B];
+}
+
+function fragmentsFit(tile: FragmentTile, problem: ContractionProblem, { limits }: Target, subgroupSize: number): boolean {
+  const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = tile;
+  const subgroups = subgroupsM * subgroupsN;
+  const results = 4 * subgroups * FRAGMENT * FRAGMENT * fragmentsN;
+  const [rows, columns] = [FRAGMENT * fragmentsM * subgroupsM, FRAGMENT * fragmentsN * subgroupsN];
+  // Each line is padded, whichever way the tile lies.
+  const staged = tileK === 0 ? 0 : 2 * Math.max((rows + columns) * (tileK + LINE_PADDING), tileK * (rows + columns + 2 * LINE_PADDING));
+  return subgroups * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup && results + staged <= limits.maxComputeWorkgroupStorageSize && withinGrid(fragmentGroups(tile, problem), limits);
+}
+
+function withinGrid(groups: readonly number[], limits: Target['limits']): boolean {
+  return groups.every((n) => n <= limits.maxComputeWorkgroupsPerDimension);
+}
+
+function product(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a * b, 1);
 }
 
 /**
@@ -126,7 +163,7 @@ function stagedTiles(problem: ContractionProblem, target: Target): ContractionSc
     const products = (tile.thread[0] * tile.thread[1] * threadsOf(tile) * share) / LANES_PER_NS;
     return Math.max(turns * (products / tile.efficiency + tile.groupNs), share * tile.stepNs + tile.groupNs);
   };
-  const usable = TILES.filter((t) => fits(t, problem, target));
+  const usable = TILES.filter((t) => fits(t, problem, target) && withinGrid([Math.ceil(N / sides(t)[1]), Math.ceil(M / sides(t)[0])], target.limits));
   if (usable.length === 0) return softwareTiles(problem);
   const chosen = usable.reduce((best, tile) => (nanoseconds(tile) < nanoseconds(best) ? tile : best));
   // Short depths need no tile deeper than they are.

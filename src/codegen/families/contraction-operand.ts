@@ -39,7 +39,7 @@ export interface Staging {
  * What one thread loads at once: four depths of a row, four rows at a depth, or one value. `row` and `depth` count in
  * the tile, by four along the vector.
  */
-interface Unit {
+export interface Unit {
   readonly row: WgslExpr;
   readonly depth: WgslExpr;
   /** Its row in the matrix and its depth in the tile, by four along the vector. */
@@ -54,22 +54,24 @@ interface Unit {
 
 /** The tile lies as [depth][row / 4] vectors of four rows: what a thread reads at one depth is whole vectors. */
 export class StagedOperand {
-  private readonly name: 'm' | 'n';
+  protected readonly name: 'm' | 'n';
   private readonly extent: number;
-  private readonly depth: number;
-  private readonly operand: Expr;
-  private readonly along: Along;
+  protected readonly depth: number;
+  protected readonly operand: Expr;
+  protected readonly along: Along;
   /** Vectors from one depth to the next. */
   private readonly pitch: number;
-  private readonly memory: WgslExpr;
+  protected readonly memory: WgslExpr;
+  /** What prefetched values are held as. */
+  protected readonly held: 'f32' | 'f16' = 'f32';
   private readonly units: readonly Unit[];
 
-  constructor(private readonly emitter: Emitter, private readonly values: Values, problem: ContractionProblem, side: 'left' | 'right', private readonly staging: Staging) {
+  constructor(protected readonly emitter: Emitter, protected readonly values: Values, problem: ContractionProblem, side: 'left' | 'right', protected readonly staging: Staging) {
     this.name = side === 'left' ? 'm' : 'n';
     this.extent = side === 'left' ? problem.M : problem.N;
     [this.depth] = problem.depth;
     this.operand = problem[side];
-    this.along = loadAlong(problem, side, { k: this.depth % 4 === 0, side: this.extent % 4 === 0 });
+    this.along = alongOf(problem, side);
     // Vectors along the depth are written down a column: with a pitch of an odd number of vectors they meet fewer banks twice.
     this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
     this.memory = staging.memory ?? emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
@@ -93,7 +95,7 @@ export class StagedOperand {
   /** Loads a tile of the depth into registers; `executions`: how often each thread of the dispatch's workgroups, per thread. */
   prefetch(tile: Index, executions: number): void {
     for (const unit of this.units) {
-      unit.held ??= this.emitter.variable('held', this.along === 'none' ? F32 : VECTOR);
+      unit.held ??= this.emitter.variable('held', vector(this.held, this.along === 'none' ? 1 : 4));
       this.where(unit, executions, () => this.emitter.push(assign(unit.held!, this.load(unit, tile))));
     }
   }
@@ -171,13 +173,22 @@ export class StagedOperand {
     return near('k0') < near(this.name);
   }
 
-  /** A unit's values in a tile of the depth: zeros past the end of it. */
-  private load(unit: Unit, tile: Index): WgslExpr {
-    const wide = this.along === 'k' ? 4 : 1;
-    const first = plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, wide));
-    const depths = wide === 4 ? [0, 1, 2, 3].map((t) => plus(first, constant(t))) : [first];
+  private firstDepth(unit: Unit, tile: Index): Index {
+    return plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, this.along === 'k' ? 4 : 1));
+  }
+
+  /** Depth and row of each of a unit's values in a tile of the depth. */
+  protected points(unit: Unit, tile: Index): Map<string, Index>[] {
+    const first = this.firstDepth(unit, tile);
+    const depths = this.along === 'k' ? [0, 1, 2, 3].map((t) => plus(first, constant(t))) : [first];
     const rows = this.along === 'side' ? this.rowsOf(unit.rowIndex) : [unit.rowIndex];
-    const points = depths.flatMap((k) => rows.map((row) => new Map([['k0', k], [this.name, row]])));
+    return depths.flatMap((k) => rows.map((row) => new Map([['k0', k], [this.name, row]])));
+  }
+
+  /** A unit's values in a tile of the depth: zeros past the end of it. */
+  protected load(unit: Unit, tile: Index): WgslExpr {
+    const points = this.points(unit, tile);
+    const first = this.firstDepth(unit, tile);
     // One test for all values of the unit: vectors along the depth end with it.
     const inside = binary('less', indexValue(first), number(this.depth, 'i32'));
     const whole = this.depth % this.staging.tileK === 0;
@@ -188,7 +199,7 @@ export class StagedOperand {
     return this.values.splat(value, points.length as 1 | 4);
   }
 
-  private write(unit: Unit, value: WgslExpr): void {
+  protected write(unit: Unit, value: WgslExpr): void {
     const { emitter } = this;
     if (this.along === 'side') {
       emitter.push(assign(this.at(unit.depth, unit.row), value));
@@ -203,6 +214,11 @@ export class StagedOperand {
       emitter.push(assign({ kind: 'element', type: F32, of: target, at: lane }, element(named, t)));
     }
   }
+}
+
+/** Along what a tile of the operand is loaded in vectors: four depths or four rows, where these extents are made of fours. */
+export function alongOf(problem: ContractionProblem, side: 'left' | 'right'): Along {
+  return loadAlong(problem, side, { k: problem.depth[0] % 4 === 0, side: (side === 'left' ? problem.M : problem.N) % 4 === 0 });
 }
 
 /** A step to a place that only data tells. */

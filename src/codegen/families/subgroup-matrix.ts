@@ -1,10 +1,13 @@
 /**
  * Contractions of f16 operands in the device's matrix units, accumulated in f32. Each subgroup keeps fragmentsM x
- * fragmentsN results of 16 x 16; operands are loaded straight from memory, which is fastest where they lie in 16 x 16
- * blocks. Results pass through workgroup memory, a row of fragments at a time, to the lanes, which finish and store them.
+ * fragmentsN results of 16 x 16. Operands come through workgroup memory, a tile of the depth at a time, or (`tileK` 0)
+ * straight from memory, where they lie so that fragments can be loaded. Results pass through workgroup memory, a row of
+ * fragments at a time, to the lanes, which finish and store them.
  */
 import { storedElements } from '../../kernel-layout.ts';
-import { axis, substitute } from '../../kernel-index.ts';
+import { contractionProblem, linearDepth } from '../../kernel-contraction.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { axis, constant, substitute } from '../../kernel-index.ts';
 import type { Kernel } from '../../kernel.ts';
 import { FRAGMENT, fragmentProblem } from '../../kernel-fragments.ts';
 import type { FragmentOperand, FragmentProblem } from '../../kernel-fragments.ts';
@@ -13,62 +16,118 @@ import type { SubgroupMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { atMost, Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, call, construct, div, element, forOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
-import { F32, U32, vector } from '../wgsl.ts';
+import { add, assign, barrier, call, div, element, forOf, ifOf, less, mod, mul, ref, u32 } from '../wgsl-build.ts';
+import { U32, vector } from '../wgsl.ts';
 import type { KernelCode, WgslExpr, WgslType } from '../wgsl.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { defineGroups } from './contraction-tile.ts';
+import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 type MatrixType = Extract<WgslType, { kind: 'matrix' }>;
 
 const matrix = (role: MatrixType['role']): MatrixType => ({ kind: 'matrix', role, component: role === 'result' ? 'f32' : 'f16', columns: FRAGMENT, rows: FRAGMENT });
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
-  const found = fragmentProblem(kernel);
-  if (!found) throw new Error(`bug: ${kernel.name} has no fragments`);
+  const fragments = schedule.tileK === 0 ? fragmentProblem(kernel) : undefined;
+  const problem = schedule.tileK === 0 ? fragments?.problem : contractionProblem(kernel);
+  if (!problem) throw new Error(`bug: ${kernel.name} has no fragments`);
   // The problem's addresses are flat and as stored.
   const flat = kernel.params.map((p) => ({ ...p, shape: [storedElements(p)], layout: undefined }));
   const emitter = new Emitter({ ...kernel, params: flat }, spaces, target);
+  emitter.enable('f16');
   emitter.enable('subgroups');
   emitter.enable('chromium_experimental_subgroup_matrix');
   emitter.diagnosticOff('chromium.subgroup_matrix_uniformity');
-  return new SubgroupMatrices(emitter, found, schedule).emit();
+  return new SubgroupMatrices(emitter, linearDepth(problem), schedule, fragments).emit();
 }
 
 class SubgroupMatrices {
   private readonly values: Values;
   private readonly workgroups: readonly [number, number, number];
   private readonly subgroups: number;
-  /** Which subgroup this is, along m and n of the whole dispatch. */
+  /** Which subgroup of its workgroup this is, along m and n. */
+  private readonly inM: WgslExpr;
+  private readonly inN: WgslExpr;
+  /** The same of the whole dispatch. */
   private readonly sm: WgslExpr;
   private readonly sn: WgslExpr;
 
-  constructor(private readonly emitter: Emitter, private readonly found: FragmentProblem, private readonly schedule: SubgroupMatrixSchedule) {
-    const { blocks, problem } = found;
-    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize } = schedule;
+  constructor(private readonly emitter: Emitter, private readonly problem: ContractionProblem, private readonly schedule: SubgroupMatrixSchedule, private readonly fragments: FragmentProblem | undefined) {
+    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN } = schedule;
     this.values = new Values(emitter, false);
-    this.workgroups = [Math.ceil(blocks.n / (fragmentsN * subgroupsN)), Math.ceil(blocks.m / (fragmentsM * subgroupsM)), problem.B];
+    this.workgroups = [Math.ceil(problem.N / (FRAGMENT * fragmentsN * subgroupsN)), Math.ceil(problem.M / (FRAGMENT * fragmentsM * subgroupsM)), problem.B];
     this.subgroups = subgroupsM * subgroupsN;
-    emitter.runs(this.workgroups[0] * this.workgroups[1] * problem.B * this.subgroups * subgroupSize);
+    emitter.runs(this.executions());
     const id = emitter.builtin('workgroup_id');
     const subgroup = emitter.builtin('subgroup_id');
-    this.sm = emitter.bind('subgroup_m', add(mul(element(id, 1), u32(subgroupsM)), div(subgroup, u32(subgroupsN))));
-    this.sn = emitter.bind('subgroup_n', add(mul(element(id, 0), u32(subgroupsN)), mod(subgroup, u32(subgroupsN))));
+    this.inM = emitter.bind('in_m', div(subgroup, u32(subgroupsN)));
+    this.inN = emitter.bind('in_n', mod(subgroup, u32(subgroupsN)));
+    this.sm = emitter.bind('subgroup_m', add(mul(element(id, 1), u32(subgroupsM)), this.inM));
+    this.sn = emitter.bind('subgroup_n', add(mul(element(id, 0), u32(subgroupsN)), this.inN));
     if (problem.B > 1) emitter.defineAxis({ name: 'b', extent: problem.B }, element(id, 2));
   }
 
+  /** Invocations of the dispatch. */
+  private executions(): number {
+    const { workgroups, subgroups, schedule } = this;
+    return workgroups[0] * workgroups[1] * workgroups[2] * subgroups * schedule.subgroupSize;
+  }
+
   emit(): KernelCode {
-    const { emitter, schedule } = this;
+    const { emitter, schedule, fragments } = this;
     const { fragmentsM, fragmentsN, subgroupSize } = schedule;
     const sums = grid(fragmentsM, fragmentsN, (i, j) => emitter.variable(`sum${i}_${j}`, matrix('result')));
-    this.multiply(sums);
+    if (fragments) this.multiplyFromMemory(sums, fragments);
+    else this.multiplyTiles(sums);
     this.finish(sums);
     return emitter.finish([this.subgroups * subgroupSize, 1, 1], this.workgroups);
   }
 
-  private multiply(sums: readonly (readonly WgslExpr[])[]): void {
-    const { emitter, found, schedule } = this;
-    const { left, right, blocks, problem } = found;
+  private accumulate(sums: readonly (readonly WgslExpr[])[], left: readonly WgslExpr[], right: readonly WgslExpr[]): void {
+    sums.forEach((row, i) => row.forEach((sum, j) => this.emitter.push(assign(sum, call('subgroupMatrixMultiplyAccumulate', matrix('result'), left[i], right[j], sum)))));
+  }
+
+  /** The workgroup brings tiles of both operands to workgroup memory; with prefetch the next ones on the way meanwhile. */
+  private multiplyTiles(sums: readonly (readonly WgslExpr[])[]): void {
+    const { emitter, values, problem, schedule, workgroups } = this;
+    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK } = schedule;
+    const id = emitter.builtin('workgroup_id');
+    const size = this.subgroups * schedule.subgroupSize;
+    const groups = workgroups[0] * workgroups[1] * workgroups[2];
+    const tiles = Math.ceil(problem.depth[0] / tileK);
+    const staging = { size, tileK, tiles, groups, padded: true };
+    const left = new FragmentTile(emitter, values, problem, 'left', { ...staging, tile: FRAGMENT * fragmentsM * subgroupsM, group: element(id, 1) });
+    const right = new FragmentTile(emitter, values, problem, 'right', { ...staging, tile: FRAGMENT * fragmentsN * subgroupsN, group: element(id, 0) });
+    const operands = [left, right];
+    const prefetch = schedule.prefetch && tiles > 1;
+    if (prefetch) for (const operand of operands) operand.prefetch(constant(0), groups);
+    const tile = emitter.names.fresh('tile');
+    const over = { name: 'tile', extent: tiles };
+    const body = emitter.nested({}, () => {
+      emitter.runs(groups * size * tiles);
+      if (tiles > 1) emitter.defineAxis(over, ref(tile, U32));
+      for (const operand of operands) operand.stage(axis(over), prefetch);
+      emitter.push(barrier);
+      if (prefetch) {
+        const next = emitter.nested({}, () => {
+          emitter.runs(groups * size * (tiles - 1));
+          emitter.defineAxis(over, emitter.bind('next', add(ref(tile, U32), u32(1))));
+          for (const operand of operands) operand.prefetch(axis(over), groups * (tiles - 1));
+        });
+        emitter.push(ifOf(less(ref(tile, U32), u32(tiles - 1)), next));
+      }
+      for (let depth = 0; depth < tileK; depth += FRAGMENT) {
+        const load = (operand: FragmentTile, role: 'left' | 'right', subgroup: WgslExpr, count: number): WgslExpr[] =>
+          Array.from({ length: count }, (_, f) => emitter.bind(role, operand.fragment(role, add(mul(subgroup, u32(FRAGMENT * count)), u32(FRAGMENT * f)), depth)));
+        this.accumulate(sums, load(left, 'left', this.inM, fragmentsM), load(right, 'right', this.inN, fragmentsN));
+      }
+      if (tiles > 1) emitter.push(barrier);
+    });
+    emitter.push(tiles > 1 ? forOf(tile, u32(0), u32(tiles), u32(1), body) : { kind: 'block', body });
+  }
+
+  private multiplyFromMemory(sums: readonly (readonly WgslExpr[])[], { left, right, blocks }: FragmentProblem): void {
+    const { emitter, schedule } = this;
     const { fragmentsM, fragmentsN } = schedule;
     // Fragments past the last one are the last one again; nothing of theirs is stored.
     const define = (side: 'm' | 'n', subgroup: WgslExpr, count: number): string[] =>
@@ -81,7 +140,7 @@ class SubgroupMatrices {
       });
     const rows = define('m', this.sm, fragmentsM);
     const columns = define('n', this.sn, fragmentsN);
-    const executions = this.workgroups[0] * this.workgroups[1] * problem.B * this.subgroups * blocks.k;
+    const executions = (this.executions() / schedule.subgroupSize) * blocks.k;
     const step = emitter.names.fresh('step');
     const body = emitter.nested({}, () => {
       emitter.runs(executions * schedule.subgroupSize);
@@ -92,9 +151,7 @@ class SubgroupMatrices {
         emitter.count(executions * FRAGMENT * FRAGMENT * 2, 0);
         return emitter.bind(role, { kind: 'matrixLoad', type: matrix(role), from: { space: 'binding', name: binding.name }, offset: this.values.index(start), columnMajor: operand.columnMajor, stride: u32(operand.stride) });
       };
-      const a = rows.map((block) => load('left', left, 'm', block));
-      const b = columns.map((block) => load('right', right, 'n', block));
-      sums.forEach((row, i) => row.forEach((sum, j) => emitter.push(assign(sum, call('subgroupMatrixMultiplyAccumulate', matrix('result'), a[i], b[j], sum)))));
+      this.accumulate(sums, rows.map((block) => load('left', left, 'm', block)), columns.map((block) => load('right', right, 'n', block)));
     });
     emitter.push(forOf(step, u32(0), u32(blocks.k), u32(1), body));
   }
@@ -105,11 +162,11 @@ class SubgroupMatrices {
 
   /** Lanes of a subgroup stand as subgroupSize / 4 rows of four vectors of four columns. */
   private finish(sums: readonly (readonly WgslExpr[])[]): void {
-    const { emitter, found, schedule, values } = this;
-    const { problem } = found;
+    const { emitter, problem, schedule, values } = this;
     const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize } = schedule;
-    const pitch = FRAGMENT * fragmentsN;
-    const scratch = emitter.workgroupVar('results', { kind: 'array', of: F32, length: this.subgroups * FRAGMENT * pitch });
+    /** Vectors of four columns from one row of a subgroup's results to the next. */
+    const pitch = (FRAGMENT / 4) * fragmentsN;
+    const scratch = emitter.workgroupVar('results', { kind: 'array', of: vector('f32', 4), length: this.subgroups * FRAGMENT * pitch });
     const start = emitter.bind('start', mul(emitter.builtin('subgroup_id'), u32(FRAGMENT * pitch)));
     const lane = emitter.builtin('subgroup_invocation_id');
     const lanesM = subgroupSize / 4;
@@ -124,7 +181,7 @@ class SubgroupMatrices {
     );
     const rowAt = (subgroup: number, f: number, pass: number): number => (subgroup * fragmentsM + f) * FRAGMENT + pass * lanesM;
     sums.forEach((row, f) => {
-      row.forEach((sum, j) => emitter.push({ kind: 'matrixStore', to: { space: 'workgroup', name: (scratch as { name: string }).name }, offset: add(start, u32(j * FRAGMENT)), value: sum, columnMajor: false, stride: u32(pitch) }));
+      row.forEach((sum, j) => emitter.push({ kind: 'matrixStore', to: { space: 'workgroup', name: (scratch as { name: string }).name }, offset: add(start, u32((j * FRAGMENT) / 4)), value: sum, columnMajor: false, stride: u32(pitch) }));
       emitter.push(barrier);
       const body = emitter.nested({}, () => {
         emitter.runs(problem.B * threads.m * threads.n);
@@ -133,8 +190,7 @@ class SubgroupMatrices {
           Array.from({ length: passes }, (_, pass) => add(add(mul(this.sm, u32(fragmentsM * FRAGMENT)), laneM), u32(rowAt(0, f, pass)))),
           (thread, pass) => rowAt(Math.floor(thread / lanesM), f, pass) + (thread % lanesM),
         );
-        const at = (i: number, j: number, t: number): WgslExpr => add(add(start, add(mul(laneM, u32(pitch)), mul(laneN, u32(4)))), u32(i * lanesM * pitch + j * FRAGMENT + t));
-        const sum = (i: number, j: number): WgslExpr => construct(vector('f32', 4), ...[0, 1, 2, 3].map((t) => element(scratch, at(i, j, t))));
+        const sum = (i: number, j: number): WgslExpr => element(scratch, add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + (j * FRAGMENT) / 4)));
         emitEpilogue(emitter, values, problem, { rows: rows.flatMap((g) => g.points), columns, sum, threadsN: threads.n, repeats: problem.B });
       });
       emitter.push({ kind: 'block', body });
