@@ -93,8 +93,9 @@ function axesReadBy(outputs: readonly Stage[], stage: Stage): readonly Axis[] | 
   let order: string | undefined;
   for (const output of outputs) {
     for (const { stage: of, at } of stageRefsOf(output.body)) {
-      const places = at.map((i) => output.axes.findIndex((a) => a.name === plainAxis(i)?.name));
-      if (of !== stage.name || places.includes(-1) || new Set(places).size !== output.axes.length) return undefined;
+      if (of !== stage.name) return undefined;
+      const places = at.map((i, k) => output.axes.findIndex((a) => a.name === plainAxis(i)?.name && a.extent === stage.axes[k].extent));
+      if (places.includes(-1) || new Set(places).size !== output.axes.length) return undefined;
       if (order !== undefined && order !== places.join()) return undefined;
       order = places.join();
     }
@@ -131,9 +132,9 @@ function shiftedScore(e: Expr, max: Stage): { score: Expr; maximum: StageExpr } 
   return maximum.kind === 'stage' && maximum.stage === max.name ? { score, maximum } : undefined;
 }
 
-/** A stage's axes as its reader writes them, where that is plain. */
+/** A stage's axes as its reader writes them, where that is plain and runs over the whole stage, no further. */
 function renaming(stage: Stage, at: readonly Index[]): Map<string, Index> | undefined {
-  return at.every((i) => plainAxis(i)) ? new Map(stage.axes.map((a, i) => [a.name, at[i]])) : undefined;
+  return at.every((i, k) => plainAxis(i)?.extent === stage.axes[k].extent) ? new Map(stage.axes.map((a, i) => [a.name, at[i]])) : undefined;
 }
 
 /** As renaming, with the reduced axes as `columns`. */

@@ -187,7 +187,12 @@ export function matchRow(kernel: Kernel): RowForm | undefined {
 
   function place(body: Expr, places: ReadonlyMap<string, number>): boolean {
     return stageRefsOf(body).every(({ stage, at }) => {
-      const found = at.map((index: Index) => places.get(plainAxis(index)?.name ?? '') ?? -1);
+      const { axes } = reduces.find((s) => s.name === stage)!;
+      // An axis that runs further than the stage's own, as a concat's does, has points without a value of the stage.
+      const found = at.map((index: Index, i) => {
+        const own = plainAxis(index);
+        return own?.extent === axes[i].extent ? (places.get(own.name) ?? -1) : -1;
+      });
       if (found.includes(-1) || new Set(found).size !== outer!.length || found.length !== outer!.length) return false;
       const before = positions.get(stage);
       positions.set(stage, found);

@@ -212,7 +212,7 @@ export function reshapeIndex(at: readonly Index[], shape: Shape, to: Shape): Ind
  */
 export function isInjective(at: readonly Index[], shape: Shape, axes: readonly Axis[]): boolean {
   const strides: { stride: number; extent: number }[] = [];
-  const offset = flatten(at.map((index, i) => unrotated(index, shape[i])), shape);
+  const offset = unrotatedTerms(flatten(at.map((index, i) => unrotated(index, shape[i])), shape));
   for (const { name, extent } of axes) {
     if (extent === 1) continue;
     const stride = strideOf(offset, name);
@@ -235,6 +235,16 @@ export function unrotated(index: Index, extent: number): Index {
   const inner = { ...only.atom.of, offset: 0 };
   const [min, max] = rangeOf(inner);
   return min === 0 && max === extent - 1 ? inner : index;
+}
+
+/** The same for each term: rotations of digits whose axes stand in no other term. */
+function unrotatedTerms(index: Index): Index {
+  const axesOfTerms = index.terms.map((term) => axesOf({ offset: 0, terms: [term] }));
+  const alone = (i: number): boolean => axesOfTerms.every((others, k) => k === i || [...axesOfTerms[i]].every((name) => !others.has(name)));
+  return index.terms.reduce<Index>((sum, { scale: by, atom }, i) => {
+    const term = single(atom);
+    return add(sum, scale(atom.kind === 'mod' && alone(i) ? unrotated(term, atom.by) : term, by));
+  }, constant(index.offset));
 }
 
 function single(atom: Atom): Index {

@@ -81,6 +81,10 @@ describe('index normal form', () => {
     expect(isInjective([add(i, j)], [16], [a, b])).toBe(false);
     expect(isInjective([add(scale(j, 5), i)], [60], [a, b])).toBe(true);
     expect(isInjective([i], [5], [a, b])).toBe(false);
+    // Rotated digits, as in an axis that was rolled before it was merged with another.
+    expect(isInjective([add(scale(mod(add(j, constant(5)), 12), 5), i)], [60], [a, b])).toBe(true);
+    expect(isInjective([add(scale(mod(add(j, constant(5)), 11), 5), i)], [60], [a, b])).toBe(false);
+    expect(isInjective([add(scale(mod(add(i, constant(1)), 5), 12), scale(i, 12))], [120], [a])).toBe(false);
   });
 });
 

@@ -1,0 +1,264 @@
+/**
+ * One program through every level of the compiler, each level compared with the one before, and what the device computes
+ * with what the graph means. The tolerance is the running error bound of rounding.ts: of each element, from the graph that
+ * the kernels were made of.
+ */
+import type { File } from '../../src/ast.ts';
+import { packWeights, type CompileOptions } from '../../src/compile.ts';
+import { generateKernel } from '../../src/codegen/generate.ts';
+import { hasErrors, type Diagnostic, type Result } from '../../src/diagnostics.ts';
+import { elaborate } from '../../src/elaborate/elaborate.ts';
+import { printGraph, readGraph } from '../../src/graph-text.ts';
+import type { Graph } from '../../src/graph.ts';
+import { decodeF16 } from '../../src/half.ts';
+import { readProgram } from '../../src/kernel-read.ts';
+import { printProgram } from '../../src/kernel-text.ts';
+import type { Kernel, Program } from '../../src/kernel.ts';
+import { lower } from '../../src/lower/lower.ts';
+import type { Tensor } from '../../src/ops/types.ts';
+import { format } from '../../src/parser/format.ts';
+import { parse } from '../../src/parser/parse.ts';
+import { GRAPH_PASSES, runPasses } from '../../src/passes/pipeline.ts';
+import { splitStatic } from '../../src/passes/static.ts';
+import { readPlan } from '../../src/plan-read.ts';
+import { printPlan } from '../../src/plan-text.ts';
+import type { Plan } from '../../src/plan.ts';
+import { evaluateGraph } from '../../src/reference/graph.ts';
+import { evaluateProgram } from '../../src/reference/kernel.ts';
+import { render } from '../../src/render.ts';
+import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
+import { plan as makePlan } from '../../src/schedule/plan.ts';
+import { chooseSchedule } from '../../src/schedule/rules.ts';
+import { WEB as WEB_TARGET, type Target } from '../../src/targets.ts';
+import { verifyProgram } from '../../src/verify-kernel.ts';
+import { verifyGraph } from '../../src/verify.ts';
+import { Random } from '../helpers/random.ts';
+import { randomBindings } from '../helpers/random-graph.ts';
+import { runPlan } from '../helpers/run-plan.ts';
+import { boundErrors, compareBounded, F16, F16_WEIGHTS, F32, F64, type Arithmetic } from './rounding.ts';
+
+/** How a program is compiled. */
+export interface Variant {
+  /** Which runs of the pass list are left out, by index; static splitting is always done. */
+  readonly without: readonly number[];
+  readonly fuse: boolean;
+  readonly target: 'web' | 'native' | 'native without subgroups' | 'web on a CPU';
+  readonly storage: CompileOptions['dtype'];
+  /** `chosen` by the compiler's rules, `never`, or `any`: a tile picked by this seed, where attention can be tiled. */
+  readonly attention: 'chosen' | 'never' | number;
+  /** Bytes that kernels move are counted too, and compared with what the generator says. */
+  readonly instrument: boolean;
+}
+
+export const PLAIN: Variant = { without: [], fuse: true, target: 'web', storage: 'f32', attention: 'chosen', instrument: false };
+
+export type Level = 'elaborate' | 'meaning' | 'format' | 'text' | 'passes' | 'lower' | 'plan' | 'device';
+
+export interface Outcome {
+  readonly failure?: { readonly level: Level; readonly message: string };
+  /** The device's greatest error over its bound. */
+  readonly worst: number;
+  /** Of the elements of outputs, the share whose bound is tight enough to tell. */
+  readonly compared: number;
+  readonly kernels: number;
+  readonly families: readonly string[];
+}
+
+/** A device to run on; without one, programs are checked up to their plans. */
+export interface Machine {
+  readonly device: GPUDevice;
+  readonly target: Target;
+}
+
+export interface Fuzzed {
+  readonly text: string;
+  /** What the program means, where that is known apart from its text. */
+  readonly graph?: Graph;
+}
+
+/** `std/NAME`, parsed. */
+export type Library = (name: string) => Result<File> | undefined;
+
+/** A library whose files are parsed once; `read` gives the text of `std/NAME.vit`. */
+export function libraryOf(read: (path: string) => string | undefined): Library {
+  const files = new Map<string, Result<File> | undefined>();
+  return (name) => {
+    if (!files.has(name)) {
+      const path = `${name}.vit`;
+      const text = read(path);
+      files.set(name, text === undefined ? undefined : parse({ path, text }));
+    }
+    return files.get(name);
+  };
+}
+
+class Failed extends Error {
+  constructor(
+    readonly level: Level,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const ENTRY = 'fuzz.vit';
+
+export function elaborateProgram(text: string, library: Library): { value?: Graph; diagnostics: readonly Diagnostic[] } {
+  const { value: file, diagnostics: syntax } = parse({ path: ENTRY, text });
+  if (hasErrors(syntax)) return { diagnostics: syntax };
+  const { value, diagnostics } = elaborate({ file, settings: {}, batch: 1, load: library });
+  return { ...(value && !hasErrors(diagnostics) && { value }), diagnostics };
+}
+
+/** `runs`: on the machine too, not only for it. */
+export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Variant, library: Library, machine?: Machine, runs = machine !== undefined): Promise<Outcome> {
+  const facts = { worst: 0, compared: 0, kernels: 0, families: [] as readonly string[] };
+  let level: Level = 'elaborate';
+  try {
+    const { value: graph, diagnostics } = elaborateProgram(text, library);
+    if (!graph) throw new Failed('elaborate', diagnostics.slice(0, 3).map((d) => render(d)).join('\n'));
+    const bindings = bindingsOf(graph);
+    const want = evaluateGraph(graph, bindings, { precision: 'f64' });
+    level = 'meaning';
+    if (meant) checkSame('meaning', evaluateGraph(meant, bindings, { precision: 'f64' }), want, boundErrors(graph, bindings, F64));
+    level = 'format';
+    checkFormat(text, graph, library);
+    level = 'text';
+    checkText(graph);
+    level = 'passes';
+    const compiled = compilePasses(graph, variant);
+    const { main, weights } = compiled;
+    const stored = evaluateGraph(weights, bindings, { precision: 'f64' });
+    const mainBindings = { inputs: bindings.inputs, params: (name: string) => stored[name] };
+    const exact = bounds(boundErrors(graph, bindings, F64), boundErrors(main, mainBindings, F64));
+    checkSame('passes', evaluateGraph(main, mainBindings, { precision: 'f64' }), want, exact);
+    level = 'lower';
+    const target = targetOf(variant, machine);
+    const program = lowerChecked(main, variant, target);
+    checkSame('lower', evaluateProgram(program, { inputs: bindings.inputs, weights: mainBindings.params }, { precision: 'f64' }), want, exact);
+    level = 'plan';
+    const plan = planChecked(program, variant, target);
+    const kernels = plan.kernels.map((k) => generateKernel(k, target));
+    facts.kernels = kernels.length;
+    facts.families = plan.kernels.map((k) => k.schedule.family);
+    level = 'device';
+    if (machine && runs) {
+      const shards = packWeights({ plan, weights }, (name, shape) => bindings.params(name, shape).data as Float32Array);
+      const packed = (name: string): Tensor => unpack(plan, shards, name);
+      const got = await runPlan(machine.device, plan, { inputs: bindings.inputs, weights: packed }, { instrument: variant.instrument, kernels });
+      const error = boundErrors(main, mainBindings, arithmeticOf(variant, target));
+      for (const [name, tensor] of Object.entries(want)) {
+        const { worst, compared, at } = compareBounded(name, got.outputs[name], tensor, error[name].error);
+        facts.worst = Math.max(facts.worst, worst);
+        facts.compared += compared / Object.keys(want).length;
+        if (worst > 1) throw new Failed('device', `${at}, ${worst.toPrecision(3)} times as much`);
+      }
+      if (variant.instrument && JSON.stringify(got.counted) !== JSON.stringify(got.issued)) throw new Failed('device', `counted bytes ${JSON.stringify(got.counted)}; issued ${JSON.stringify(got.issued)}`);
+    }
+    return facts;
+  } catch (e) {
+    if (e instanceof Failed) return { ...facts, failure: { level: e.level, message: e.message } };
+    return { ...facts, failure: { level, message: (e as Error).stack ?? String(e) } };
+  }
+}
+
+/** Inputs and parameters from their names; labels before a written graph's own names do not matter. */
+function bindingsOf(graph: Graph): ReturnType<typeof randomBindings> {
+  const { inputs, params } = randomBindings(graph);
+  return { inputs, params: (name, shape) => params(/p\d+\.\w+$/.exec(name)?.[0] ?? name, shape) };
+}
+
+function bounds(a: ReturnType<typeof boundErrors>, b: ReturnType<typeof boundErrors>): Record<string, { error: Float64Array }> {
+  return Object.fromEntries(Object.keys(a).map((name) => [name, { error: a[name].error.map((e, i) => e + b[name].error[i]) }]));
+}
+
+function checkSame(level: Level, got: Readonly<Record<string, Tensor>>, want: Readonly<Record<string, Tensor>>, error: Readonly<Record<string, { error: Float64Array }>>): void {
+  for (const [name, tensor] of Object.entries(want)) {
+    const other = got[name];
+    if (!other || other.shape.join() !== tensor.shape.join() || other.dtype !== tensor.dtype) throw new Failed(level, `${name} is ${other?.dtype}[${other?.shape.join(', ')}], ${tensor.dtype}[${tensor.shape.join(', ')}] is wanted`);
+    const { worst, at } = compareBounded(name, other, tensor, error[name].error);
+    if (worst > 1) throw new Failed(level, at!);
+  }
+}
+
+/** Without locations, which formatting moves and texts do not read back. */
+const unplaced = (text: string): string => text.replace(/ +# .*$/gm, '');
+const printed = (graph: Graph): string => unplaced(printGraph(graph));
+
+function checkFormat(text: string, graph: Graph, library: Library): void {
+  const once = format({ path: ENTRY, text }).value;
+  if (format({ path: ENTRY, text: once }).value !== once) throw new Failed('format', 'formatting twice changes more than once');
+  const { value, diagnostics } = elaborateProgram(once, library);
+  if (!value) throw new Failed('format', `formatted, it has errors: ${diagnostics.slice(0, 2).map((d) => render(d)).join('\n')}`);
+  if (printed(value) !== printed(graph)) throw new Failed('format', 'formatted, it is another graph');
+}
+
+function checkText(graph: Graph): void {
+  const { value, errors } = readGraph(printGraph(graph));
+  if (!value || printed(value) !== printed(graph)) throw new Failed('text', `the graph's text does not read back: ${errors.map((e) => e.message).join('; ')}`);
+}
+
+function compilePasses(graph: Graph, { without }: Variant): ReturnType<typeof splitStatic> {
+  // What a pass leaves for another is no violation where that one is left out.
+  const whole = without.length === 0;
+  const passes = GRAPH_PASSES.filter((_, i) => !without.includes(i));
+  const result = splitStatic(runPasses(graph, { passes: whole ? passes : passes.map(({ name, run }) => ({ name, run })), verify: true }));
+  const errors = [...verifyGraph(result.main), ...verifyGraph(result.weights)];
+  if (errors.length > 0) throw new Failed('passes', `after splitting: ${errors.join('; ')}`);
+  return result;
+}
+
+/** The least target beside the device's own: WebGPU's defaults. Counting takes a binding of its own. */
+export function targetOf({ target: name, instrument }: Variant, machine: Machine | undefined): Target {
+  const native = machine?.target ?? WEB_TARGET;
+  const { subgroups: _, ...withoutSubgroups } = native;
+  const chosen = { web: WEB_TARGET, native, 'native without subgroups': { ...withoutSubgroups, subgroupMatrix: [] }, 'web on a CPU': { ...WEB_TARGET, software: true } }[name];
+  const buffers = chosen.limits.maxStorageBuffersPerShaderStage;
+  const most = machine && instrument ? Math.min(buffers, machine.device.limits.maxStorageBuffersPerShaderStage - 1) : buffers;
+  return { ...chosen, limits: { ...chosen.limits, maxStorageBuffersPerShaderStage: most } };
+}
+
+function lowerChecked(main: Graph, { fuse, attention, storage }: Variant, target: Target): Program {
+  const tiled = (kernel: Kernel): boolean => attentionCandidates(kernel, target).length > 0;
+  const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
+  const program = lower(main, { fuse, attention: joins, target, storage });
+  const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
+  if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
+  const text = unplaced(printProgram(program));
+  const read = readProgram(text);
+  if (!read.value || printProgram(read.value) !== text) throw new Failed('lower', `the program's text does not read back: ${JSON.stringify(read.errors)}`);
+  return program;
+}
+
+function planChecked(program: Program, { attention }: Variant, target: Target): Plan {
+  const schedule = (kernel: Kernel) => {
+    const candidates = typeof attention === 'number' ? attentionCandidates(kernel, target) : [];
+    return candidates.length > 0 ? new Random(attention as number).pick(candidates).schedule : undefined;
+  };
+  const { value: plan, diagnostics } = makePlan(program, target, { schedule });
+  if (!plan || diagnostics.length > 0) throw new Failed('plan', diagnostics.map((d) => render(d)).join('\n'));
+  const text = unplaced(printPlan(plan));
+  const read = readPlan(text);
+  if (!read.value || printPlan(read.value) !== text) throw new Failed('plan', `the plan's text does not read back: ${JSON.stringify(read.errors)}`);
+  const arena = plan.buffers.filter((b) => b.space === 'arena');
+  for (const [i, a] of arena.entries()) {
+    for (const b of arena.slice(i + 1)) {
+      const atOnce = a.live[0] <= b.live[1] && b.live[0] <= a.live[1];
+      if (atOnce && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) throw new Failed('plan', `${a.buffer.id} and ${b.buffer.id} share bytes while both are live`);
+    }
+  }
+  return plan;
+}
+
+function arithmeticOf({ storage }: Variant, target: Target): Arithmetic {
+  return storage === 'f32' ? F32 : target.shaderF16 ? F16 : F16_WEIGHTS;
+}
+
+/** A weight's values as the shards hold them. */
+function unpack(plan: Plan, shards: readonly Uint8Array[], name: string): Tensor {
+  const { buffer, shard, offset } = plan.buffers.find((b) => b.buffer.kind === 'weight' && b.buffer.name === name)!;
+  const bytes = shards[shard].slice(offset);
+  const count = buffer.shape.reduce((n, d) => n * d, 1);
+  const data = buffer.storage === 'i32' ? new Int32Array(bytes.buffer, 0, count) : buffer.storage === 'f16' ? decodeF16(new Uint16Array(bytes.buffer, 0, count)) : new Float32Array(bytes.buffer, 0, count);
+  return { shape: buffer.shape, dtype: buffer.dtype, data };
+}
