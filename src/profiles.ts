@@ -7,37 +7,46 @@ export interface Profile {
   readonly description: string;
   /** Memory, bytes a second, read plus written. */
   readonly bandwidth: number;
-  /**
-   * The last cache that all cores share. `bandwidth` is what the loads and stores of kernels reach that stage tiles
-   * between barriers, `direct` what they reach without: a core's own cache serves neighbours that load the same.
-   */
-  readonly cache: { readonly bytes: number; readonly bandwidth: number; readonly direct: number };
+  /** The last cache that all cores share, and bytes a second from it. */
+  readonly cache: { readonly bytes: number; readonly bandwidth: number };
   /** FLOP/s of a tiled matrix product that fills the device: f32, and f16 operands in matrix units where there are any. */
   readonly rates: { readonly f32: number; readonly f16?: number };
-  /** Seconds that one dispatch costs which depends on the one before it. */
+  /** Seconds that one dispatch costs which depends on the one before it and runs other code. */
   readonly dispatch: number;
-  /** Cores that run workgroups (multiprocessors, compute units), and invocations that fill the arithmetic units of one. */
-  readonly cores: { readonly count: number; readonly invocations: number };
-  /** Seconds from asking for a value to having it and the next one asked for, barriers between included. */
-  readonly latency: number;
+  /** Seconds to fetch one instruction of a kernel's code. */
+  readonly fetch: number;
+  /**
+   * Cores that run workgroups (multiprocessors, compute units): how many, 32-bit lanes of each, cycles a second, and what
+   * one holds at once: invocations, and bytes of workgroup memory.
+   */
+  readonly cores: { readonly count: number; readonly lanes: number; readonly clock: number; readonly invocations: number; readonly memory: number };
+  /** Seconds from asking for a value to using it: from the shared cache, from workgroup memory; and of a barrier. */
+  readonly latency: { readonly memory: number; readonly local: number; readonly barrier: number };
   /** Where each figure comes from. */
-  readonly sources: Readonly<Partial<Record<ProfileFigure, string>>>;
+  readonly sources: Readonly<Record<ProfileFigure, string>>;
 }
 
-export type ProfileFigure = 'bandwidth' | 'cache' | 'rates' | 'dispatch' | 'cores' | 'latency';
+export const PROFILE_FIGURES = ['bandwidth', 'cache', 'rates', 'dispatch', 'fetch', 'cores', 'latency'] as const;
+export type ProfileFigure = (typeof PROFILE_FIGURES)[number];
 
 const HOPPER = {
-  cache: { bytes: 50e6, bandwidth: 1.7e12, direct: 5.6e12 },
-  rates: { f32: 33e12, f16: 69e12 },
-  dispatch: 2.2e-6,
-  cores: { count: 132, invocations: 256 },
-  latency: 0.3e-6,
+  cache: { bytes: 50e6, bandwidth: 5.7e12 },
+  rates: { f32: 38e12, f16: 160e12 },
+  dispatch: 5.5e-6,
+  fetch: 2e-9,
+  cores: { count: 132, lanes: 128, clock: 1.98e9, invocations: 2048, memory: 228e3 },
+  latency: { memory: 165e-9, local: 6.5e-9, barrier: 18e-9 },
 } as const;
 
+const FITTED = 'fitted by bench/fit-cost.mjs to generated kernels of whole models on an H200';
+
 const HOPPER_SOURCES = {
-  cache: 'size: NVIDIA H100 Tensor Core GPU Architecture whitepaper (2022), table 2; bandwidth: the most that generated convolutions and matrix products reached on an H200; direct: L2 throughput of Luo et al. 2024, "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture via Microbenchmarking"',
-  cores: '132 multiprocessors (ibid.); 256 invocations of 8 x 8 results each reach the full rate, measured',
-  latency: 'fitted to small generated kernels on an H200, which take this long for every 16 bytes an invocation loads',
+  cache: `size: NVIDIA H100 Tensor Core GPU Architecture whitepaper (2022); bandwidth ${FITTED}; Luo et al. 2024, "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture", measure as much`,
+  rates: 'measured on an H200: 4096 x 4096 x 4096 products; f32 in register tiles (36 to 40 TFLOP/s), f16 in subgroup matrices with both operands in blocks (160)',
+  dispatch: `${FITTED}; a chain of dependent dispatches of one empty kernel takes 2.2 µs each`,
+  fetch: FITTED,
+  cores: '132 multiprocessors of 128 lanes, 2048 threads and 228 KB of shared memory (whitepaper, ibid.); 1.98 GHz under steady load, measured',
+  latency: FITTED,
 } as const;
 
 export const PROFILES: readonly Profile[] = [
@@ -46,40 +55,32 @@ export const PROFILES: readonly Profile[] = [
     description: 'NVIDIA H100 80GB HBM3, driver 580, Dawn on Vulkan',
     bandwidth: 2.96e12,
     ...HOPPER,
-    sources: {
-      ...HOPPER_SOURCES,
-      bandwidth: 'measured: copy of a large buffer',
-      rates: 'measured: 4096 x 4096 x 4096 products; f32 in register tiles (30 to 36 TFLOP/s), f16 row-major in subgroup matrices (48 to 69)',
-      dispatch: 'measured: chain of dependent dispatches in one pass',
-    },
+    sources: { ...HOPPER_SOURCES, bandwidth: 'measured: copy of a large buffer' },
   },
   {
     name: 'nvidia-h200',
-    description: 'NVIDIA H200 141GB HBM3e, Dawn on Vulkan',
-    bandwidth: 4.2e12,
+    description: 'NVIDIA H200 141GB HBM3e, driver 580, Dawn on Vulkan',
+    bandwidth: 3.5e12,
     ...HOPPER,
-    sources: {
-      ...HOPPER_SOURCES,
-      bandwidth: 'NVIDIA H200 data sheet (4.8 TB/s), times the share that a copy reaches on an H100 (0.88)',
-      rates: 'measured on an H100, whose cores are the same',
-      dispatch: 'measured on an H100',
-    },
+    sources: { ...HOPPER_SOURCES, bandwidth: `${FITTED}; the data sheet promises 4.8 TB/s` },
   },
   {
     name: 'apple-m2',
     description: 'Apple M2, 10 GPU cores, unified LPDDR5',
     bandwidth: 85e9,
-    cache: { bytes: 8e6, bandwidth: 200e9, direct: 400e9 },
-    rates: { f32: 2.2e12 },
-    dispatch: 5e-6,
-    cores: { count: 10, invocations: 256 },
-    latency: 0.3e-6,
+    cache: { bytes: 8e6, bandwidth: 300e9 },
+    rates: { f32: 2.1e12 },
+    dispatch: 8e-6,
+    fetch: 3e-9,
+    cores: { count: 10, lanes: 128, clock: 1.398e9, invocations: 1024, memory: 64e3 },
+    latency: { memory: 300e-9, local: 15e-9, barrier: 25e-9 },
     sources: {
       bandwidth: 'Apple, "Apple unveils M2" (June 2022): 100 GB/s; a copy is assumed to reach 0.85 of it',
-      cache: 'size: system-level cache of 8 MB (AnandTech, "Apple Announces M2 SoC", June 2022); bandwidth assumed',
-      rates: 'Apple, ibid.: 3.6 TFLOP/s; a tiled product is assumed to reach 0.6 of it',
+      cache: 'assumed: a last cache of 8 MB, which Apple does not publish and others report, and its bandwidth',
+      rates: 'assumed: 0.6 of 10 cores of 128 lanes, a multiply-add a cycle at 1.398 GHz (3.58 TFLOP/s)',
       dispatch: 'assumed',
-      cores: '10 cores (Apple, ibid.) of 128 units; twice as many invocations are assumed to fill one',
+      fetch: 'assumed',
+      cores: '10 cores (Apple, ibid.); 128 lanes and 64 KB of threadgroup memory: P. Turner, "Metal Benchmarks" (2022), which gives 768 to 3072 resident threads, 1024 assumed; 1.398 GHz as commonly reported',
       latency: 'assumed',
     },
   },
@@ -87,17 +88,19 @@ export const PROFILES: readonly Profile[] = [
     name: 'intel-xe-96',
     description: 'Intel Iris Xe, 96 execution units, dual-channel LPDDR4X-4267: an integrated GPU',
     bandwidth: 55e9,
-    cache: { bytes: 3.84e6, bandwidth: 100e9, direct: 160e9 },
+    cache: { bytes: 3.8e6, bandwidth: 170e9 },
     rates: { f32: 1.0e12 },
-    dispatch: 8e-6,
-    cores: { count: 6, invocations: 256 },
-    latency: 0.3e-6,
+    dispatch: 12e-6,
+    fetch: 5e-9,
+    cores: { count: 6, lanes: 128, clock: 1.35e9, invocations: 896, memory: 128e3 },
+    latency: { memory: 300e-9, local: 30e-9, barrier: 40e-9 },
     sources: {
-      bandwidth: 'two channels of LPDDR4X-4267: 68.3 GB/s (Intel, Core i7-1185G7 specifications); a copy is assumed to reach 0.8 of it',
-      cache: 'L3 of 3840 KB, 64 bytes a clock and slice (Intel, Xe-LP API Developer and Optimization Guide, "Xe-LP architecture"); bandwidth assumed at 2 slices',
-      rates: '96 units of 8 lanes, a multiply-add a clock, 1.35 GHz: 2.07 TFLOP/s (ibid.); a tiled product is assumed to reach half',
+      bandwidth: 'a 128-bit bus of LPDDR4X-4266 (AnandTech, "The Intel Xe-LP GPU Architecture Deep Dive", 2020): 68.3 GB/s; a copy is assumed to reach 0.8 of it',
+      cache: 'size and bandwidth assumed: 3.8 MB, 128 bytes a cycle',
+      rates: '96 units of 8 lanes (Intel, oneAPI GPU Optimization Guide, "Intel Iris Xe GPU Architecture"), a multiply-add a cycle at 1.35 GHz: 2.07 TFLOP/s; a tiled product is assumed to reach half',
       dispatch: 'assumed',
-      cores: '6 subslices of 16 units of 8 lanes (ibid.); twice as many invocations are assumed to fill one',
+      fetch: 'assumed',
+      cores: '6 dual subslices of 16 units of 8 lanes, 128 KB of shared local memory and 7 threads a unit (Intel, ibid.), 8 invocations a thread; 1.35 GHz as of a Core i7-1185G7',
       latency: 'assumed',
     },
   },
@@ -105,18 +108,20 @@ export const PROFILES: readonly Profile[] = [
     name: 'swiftshader-2',
     description: 'SwiftShader on 2 CPU cores, Dawn on Vulkan',
     bandwidth: 0.5e9,
-    cache: { bytes: 32e6, bandwidth: 1.15e9, direct: 1.7e9 },
+    cache: { bytes: 32e6, bandwidth: 1.7e9 },
     rates: { f32: 2.2e9 },
     dispatch: 25e-6,
-    cores: { count: 2, invocations: 4 },
-    latency: 0.36e-6,
+    fetch: 0.1e-9,
+    cores: { count: 2, lanes: 4, clock: 0.3e9, invocations: 256, memory: 32e3 },
+    latency: { memory: 20e-9, local: 5e-9, barrier: 200e-9 },
     sources: {
       bandwidth: 'measured: copy of 67 MB',
-      cache: 'measured: sets read again and again; bandwidth to staged tiles by generated matrix products',
+      cache: 'measured: sets read again and again',
       rates: 'measured: generated matrix product of side 256',
       dispatch: 'measured: chain of dependent dispatches in one pass',
-      cores: '2 cores of 4 lanes',
-      latency: 'measured: generated matrix product of 16 x 64 results',
+      fetch: 'assumed',
+      cores: '2 cores of 4 lanes; instructions a second that generated matrix products reach',
+      latency: 'assumed: a core runs one invocation after the other and waits for little',
     },
   },
 ];
@@ -127,7 +132,16 @@ export function profileNamed(name: string): Profile | undefined {
   return PROFILES.find((p) => p.name === name);
 }
 
-const FIGURES = ['bandwidth', 'dispatch', 'latency'] as const;
+/** Figures that a profile file must have, each a positive number; groups by name. */
+const NUMBERS = {
+  bandwidth: [],
+  cache: ['bytes', 'bandwidth'],
+  rates: ['f32'],
+  dispatch: [],
+  fetch: [],
+  cores: ['count', 'lanes', 'clock', 'invocations', 'memory'],
+  latency: ['memory', 'local', 'barrier'],
+} as const satisfies Record<ProfileFigure, readonly string[]>;
 
 /** A profile from JSON, or what is wrong with it. */
 export function readProfile(text: string): Profile | string {
@@ -139,22 +153,28 @@ export function readProfile(text: string): Profile | string {
   }
   if (typeof data !== 'object' || data === null) return 'it is no JSON object';
   const positive = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value > 0;
-  const wrong = FIGURES.filter((name) => !positive(data[name])) as string[];
-  if (!positive(data.cache?.bytes) || !positive(data.cache?.bandwidth) || !positive(data.cache.direct)) wrong.push('cache');
-  if (!positive(data.cores?.count) || !positive(data.cores?.invocations)) wrong.push('cores');
-  if (!positive(data.rates?.f32) || (data.rates.f16 !== undefined && !positive(data.rates.f16))) wrong.push('rates');
+  const fine = (figure: ProfileFigure): boolean => {
+    const value: unknown = data[figure];
+    const names: readonly string[] = NUMBERS[figure];
+    return names.length === 0 ? positive(value) : typeof value === 'object' && value !== null && names.every((name) => positive((value as Record<string, unknown>)[name]));
+  };
+  const wrong: string[] = PROFILE_FIGURES.filter((figure) => !fine(figure));
+  if (!wrong.includes('rates') && data.rates!.f16 !== undefined && !positive(data.rates!.f16)) wrong.push('rates');
   if (typeof data.name !== 'string') wrong.push('name');
   if (wrong.length > 0) return `${wrong.join(', ')} ${wrong.length === 1 ? 'is' : 'are'} missing or of the wrong type`;
-  const { name, description, bandwidth, cache, rates, dispatch, cores, latency, sources } = data as Profile;
+  const { name, description, bandwidth, cache, rates, dispatch, fetch, cores, latency, sources } = data as Profile;
+  const pick = <K extends string>(from: Readonly<Record<K, number>>, names: readonly K[]): Record<K, number> => Object.fromEntries(names.map((n) => [n, from[n]])) as Record<K, number>;
+  const texts: Partial<Record<string, unknown>> = sources ?? {};
   return {
     name,
     description: typeof description === 'string' ? description : name,
     bandwidth,
-    cache: { bytes: cache.bytes, bandwidth: cache.bandwidth, direct: cache.direct },
+    cache: pick(cache, NUMBERS.cache),
     rates: { f32: rates.f32, ...(rates.f16 !== undefined && { f16: rates.f16 }) },
     dispatch,
-    cores: { count: cores.count, invocations: cores.invocations },
-    latency,
-    sources: Object.fromEntries(Object.entries(sources ?? {}).filter(([, text]) => typeof text === 'string')),
+    fetch,
+    cores: pick(cores, NUMBERS.cores),
+    latency: pick(latency, NUMBERS.latency),
+    sources: Object.fromEntries(PROFILE_FIGURES.map((figure) => [figure, typeof texts[figure] === 'string' ? texts[figure] : 'not told'])) as Profile['sources'],
   };
 }

@@ -1,5 +1,6 @@
 /** Reports: bytes and operations against counts made another way, sums that must agree, kinds, places, compare and sweep. */
 import { describe, expect, test } from 'vitest';
+import { packageFiles } from '../src/cli/packages.ts';
 import { makeReport } from '../src/cli/reports.ts';
 import { reportText } from '../src/cli/report-text.ts';
 import { compileGraph } from '../src/compile.ts';
@@ -177,18 +178,38 @@ describe('kinds', () => {
 });
 
 describe('predictions', () => {
-  const work = { flops: 0, issuedBytes: 0, memoryBytes: 0, workgroups: 4096, workgroupSize: 256, staged: false, units: 'f32' } as const;
+  const effort = { arithmetic: 0, integer: 0, local: 0, accesses: 0, sectors: 0, waits: 0, early: 0, localWaits: 0, barriers: 0, matrix: 0, code: 0, workgroupBytes: 0 };
+  const work = { effort, workgroups: 4096, workgroupSize: 256, leastBytes: 0, memoryBytes: 0 };
 
   test('are bound by what takes longest', () => {
-    expect(predict({ ...work, memoryBytes: 1e9 }, H100)).toMatchObject({ bound: 'memory', total: 1e9 / H100.bandwidth + H100.dispatch });
-    expect(predict({ ...work, flops: 1e12 }, H100).bound).toBe('arithmetic');
-    expect(predict({ ...work, flops: 1e3 }, H100).bound).toBe('dispatch');
+    const memory = predict({ ...work, leastBytes: 1e9, memoryBytes: 1e9 }, H100);
+    expect(memory.bound).toBe('memory');
+    expect(memory.total).toBeGreaterThan(1e9 / H100.bandwidth);
+    expect(memory.total).toBeLessThan(1.6e9 / H100.bandwidth);
+    expect(predict({ ...work, effort: { ...effort, arithmetic: 1e4 } }, H100).bound).toBe('arithmetic');
+    expect(predict({ ...work, workgroups: 1, effort: { ...effort, waits: 1000 } }, H100).bound).toBe('latency');
+    expect(predict({ ...work, workgroups: 1, effort: { ...effort, arithmetic: 10 } }, H100).bound).toBe('dispatch');
   });
 
-  test('few invocations do not fill the device', () => {
-    const [few, many] = [1, 132].map((workgroups) => predict({ ...work, flops: 1e9, workgroups }, H100));
-    expect(few.arithmetic).toBeCloseTo(132 * many.arithmetic, 9);
+  test('a device that is full takes as long as its lanes need', () => {
+    const { count, lanes, clock } = H100.cores;
+    const { issue } = predict({ ...work, workgroups: 8 * count, effort: { ...effort, arithmetic: 1e4 } }, H100);
+    expect(issue).toBeCloseTo((8 * count * 256 * 1e4) / (count * lanes * clock), 9);
+  });
+
+  test('few workgroups leave cores idle, and wait as long as many', () => {
+    const waiting = { ...work, effort: { ...effort, waits: 100, arithmetic: 1000 } };
+    const [few, many] = [1, 132].map((workgroups) => predict({ ...waiting, workgroups }, H100));
+    expect(few.total).toBe(many.total);
     expect(few.fill).toBeCloseTo(1 / 132, 9);
+    expect(many.fill).toBe(1);
+    // Workgroups that do not fit on a core at once take turns.
+    const crowded = (workgroupBytes: number) => predict({ ...waiting, workgroups: 4 * 132, effort: { ...waiting.effort, workgroupBytes } }, H100).wait;
+    expect(crowded(H100.cores.memory)).toBeCloseTo(4 * crowded(0), 12);
+  });
+
+  test('more of anything takes no less time', () => {
+    for (const key of Object.keys(effort) as (keyof typeof effort)[]) expect(predict({ ...work, effort: { ...effort, [key]: 1e5 } }, H100).total, key).toBeGreaterThanOrEqual(predict(work, H100).total);
   });
 
   test('the cache keeps what was touched last', () => {
@@ -200,11 +221,21 @@ describe('predictions', () => {
   test('profiles are whole and say where their figures come from', () => {
     for (const profile of PROFILES) {
       expect(readProfile(JSON.stringify(profile))).toEqual(profile);
-      expect(Object.keys(profile.sources).sort()).toEqual(['bandwidth', 'cache', 'cores', 'dispatch', 'latency', 'rates']);
+      expect(Object.values(profile.sources).filter((text) => text === '' || text === 'not told')).toEqual([]);
     }
     expect(readProfile('{')).toBe('it is no JSON');
-    expect(readProfile('{"name": "x", "bandwidth": -1}')).toContain('bandwidth, dispatch, latency, cache, cores, rates are missing');
+    expect(readProfile('{"name": "x", "bandwidth": -1}')).toContain('bandwidth, cache, rates, dispatch, fetch, cores, latency are missing');
   });
+});
+
+test('a package says what is predicted for it', () => {
+  const compilation = compileGraph(tiny('Mixer'), { target: WEB, dtype: 'f32' }).value!;
+  const files = packageFiles(compilation);
+  const report = JSON.parse(files.get('report.json') as string) as { predictedFor: string; steps: { predictedMilliseconds: number }[] };
+  const want = makeReport({ graph: compilation.graph, target: WEB, dtype: 'f32', profile: H100, compilation }).report.steps.map((s) => Number((1000 * s.seconds).toPrecision(4)));
+  expect(report.predictedFor).toBe('nvidia-h100');
+  expect(report.steps.map((s) => s.predictedMilliseconds)).toEqual(want);
+  expect(files.get('README.md')).toMatch(/A run is \d+ dispatches, predicted to take [\d.]+ µs on the device profile `nvidia-h100`/);
 });
 
 test('comparisons name the cheapest, an item at a time', () => {

@@ -17,7 +17,8 @@ async function slope(run: Timed, least = 0.04): Promise<number> {
 }
 
 interface Probe {
-  readonly code: string;
+  /** Several take turns. */
+  readonly code: string | readonly string[];
   readonly buffers: readonly number[];
   readonly workgroups: readonly [number, number];
   readonly constants?: Record<string, number>;
@@ -25,17 +26,22 @@ interface Probe {
 
 /** Seconds of one dispatch of a program among many that depend on each other. */
 async function timeProbe(device: GPUDevice, { code, buffers, workgroups, constants }: Probe): Promise<number> {
-  const module = device.createShaderModule({ code });
-  const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main', ...(constants && { constants }) } });
+  const pipelines = await Promise.all(
+    [code].flat().map((text) => device.createComputePipelineAsync({ layout: 'auto', compute: { module: device.createShaderModule({ code: text }), entryPoint: 'main', ...(constants && { constants }) } })),
+  );
   const held = buffers.map((size) => device.createBuffer({ size, usage: GPUBufferUsage.STORAGE }));
-  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: held.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+  const groups = pipelines.map((pipeline) => device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: held.map((buffer, binding) => ({ binding, resource: { buffer } })) }));
   try {
     return await slope(async (repeats) => {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      for (let i = 0; i < repeats; i++) pass.dispatchWorkgroups(...workgroups);
+      for (let i = 0; i < repeats; i++) {
+        if (i < 1 || pipelines.length > 1) {
+          pass.setPipeline(pipelines[i % pipelines.length]);
+          pass.setBindGroup(0, groups[i % pipelines.length]);
+        }
+        pass.dispatchWorkgroups(...workgroups);
+      }
       pass.end();
       const start = performance.now();
       device.queue.submit([encoder.finish()]);
@@ -86,13 +92,63 @@ export async function readBandwidth(device: GPUDevice, bytes: number, workgroups
   return (16 * turns * workgroups * 256) / seconds;
 }
 
-const TOUCH = `
+const touch = (step: number): string => `
 @group(0) @binding(0) var<storage, read_write> value: array<f32>;
-@compute @workgroup_size(1) fn main() { value[0] = value[0] + 1.0; }`;
+@compute @workgroup_size(1) fn main() { value[0] = value[0] + ${step}.0; }`;
 
-/** Seconds of a dispatch that does next to nothing and depends on the one before. */
+/** Seconds of a dispatch that does next to nothing, depends on the one before and runs other code than it. */
 export function dispatchTime(device: GPUDevice): Promise<number> {
-  return timeProbe(device, { code: TOUCH, buffers: [16], workgroups: [1, 1] });
+  return timeProbe(device, { code: [1, 2, 3, 4].map(touch), buffers: [16], workgroups: [1, 1] });
+}
+
+/** One invocation that goes from place to place, each told by the one before. */
+const CHASE = `
+override turns: u32;
+override stride: u32;
+@group(0) @binding(0) var<storage, read_write> places: array<u32>;
+@compute @workgroup_size(1) fn main() {
+  let count = arrayLength(&places);
+  var at = 0u;
+  for (var i = 0u; i < turns; i++) { at = (places[at] + at + stride) % count; }
+  if (at == 0xffffffffu) { places[0] = at; }
+}`;
+
+const LOCAL_CHASE = `
+override turns: u32;
+var<workgroup> places: array<u32, 1024>;
+@group(0) @binding(0) var<storage, read_write> result: array<u32>;
+@compute @workgroup_size(1) fn main() {
+  for (var i = 0u; i < 1024u; i++) { places[i] = result[0]; }
+  workgroupBarrier();
+  var at = 0u;
+  for (var i = 0u; i < turns; i++) { at = (places[at] + at + 33u) & 1023u; }
+  if (at == 0xffffffffu) { result[0] = at; }
+}`;
+
+const BARRIERS = `
+override turns: u32;
+var<workgroup> shared_: array<u32, 128>;
+@group(0) @binding(0) var<storage, read_write> result: array<u32>;
+@compute @workgroup_size(128) fn main(@builtin(local_invocation_index) i: u32) {
+  for (var t = 0u; t < turns; t++) {
+    shared_[i] = t;
+    workgroupBarrier();
+  }
+  if (shared_[i] == 0xffffffffu) { result[0] = 1u; }
+}`;
+
+/** Seconds that an invocation waits for a value of the shared cache (a set of `bytes`), for one of workgroup memory, and at a barrier. */
+export async function latencies(device: GPUDevice, bytes: number): Promise<{ memory: number; local: number; barrier: number }> {
+  const each = async (code: string, size: number, constants: (turns: number) => Record<string, number>): Promise<number> => {
+    const [few, many] = [1024, 5120];
+    const time = (turns: number): Promise<number> => timeProbe(device, { code, buffers: [size], workgroups: [1, 1], constants: constants(turns) });
+    return Math.max(1e-10, ((await time(many)) - (await time(few))) / (many - few));
+  };
+  return {
+    memory: await each(CHASE, bytes, (turns) => ({ turns, stride: 1025 })),
+    local: await each(LOCAL_CHASE, 16, (turns) => ({ turns })),
+    barrier: await each(BARRIERS, 16, (turns) => ({ turns })),
+  };
 }
 
 /** Eight independent chains of multiply-adds an invocation, as register tiles have. */
@@ -111,13 +167,13 @@ override turns: u32;
   if (total.x + total.y + total.z + total.w == 1.5) { sums[0] = 1.0; }
 }`;
 
-/** The fewest workgroups of 256 that reach nine tenths of the greatest arithmetic rate. */
-export async function fillingWorkgroups(device: GPUDevice, turns: number, most: number): Promise<number> {
+/** The fewest workgroups of 256 that reach nine tenths of the greatest arithmetic rate, and that rate in multiply-adds a second. */
+export async function fillingWorkgroups(device: GPUDevice, turns: number, most: number): Promise<{ count: number; rate: number }> {
   const rates: { groups: number; rate: number }[] = [];
   for (let groups = 1; groups <= most; groups = Math.ceil(groups * 1.5)) {
     const seconds = await timeProbe(device, { code: COMPUTE, buffers: [16], workgroups: [groups, 1], constants: { turns } });
     rates.push({ groups, rate: groups / seconds });
   }
   const best = Math.max(...rates.map((r) => r.rate));
-  return rates.find((r) => r.rate >= 0.9 * best)!.groups;
+  return { count: rates.find((r) => r.rate >= 0.9 * best)!.groups, rate: best * 256 * 8 * turns };
 }

@@ -23,7 +23,7 @@ function bar(share: number, width = BAR): string {
   return '█'.repeat(eighths >> 3) + (eighths & 7 ? ' ▏▎▍▌▋▊▉'[eighths & 7] : '');
 }
 
-const TINT: Record<Bound, (text: string) => string> = { memory: color.cyan, arithmetic: color.green, dispatch: color.yellow };
+const TINT: Record<Bound, (text: string) => string> = { memory: color.cyan, arithmetic: color.green, latency: color.magenta, dispatch: color.yellow };
 
 function heading(text: string): string {
   return `\n${color.bold(text)}`;

@@ -1,10 +1,12 @@
 /** Reports for the command line: compile a model every way that a report compares, find the profile, analyze. */
 import { existsSync } from 'node:fs';
+import { effortOf } from '../codegen/effort.ts';
 import { compileGraph, type Compilation } from '../compile.ts';
 import { error } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
 import { DEFAULT_PROFILE, PROFILES, profileNamed, readProfile, type Profile } from '../profiles.ts';
 import { analyze, type Analysis, type Measured } from '../report/analyze.ts';
+import { analyzeSteps, type PlannedCode } from '../report/steps.ts';
 import { suggest } from '../suggest.ts';
 import type { Target } from '../targets.ts';
 import { CliError, EXIT } from './errors.ts';
@@ -46,6 +48,16 @@ export function batchOf(graph: Graph): number {
   return input ? (graph.nodes[input.node].shape[0] ?? 1) : 1;
 }
 
+/** A compilation with what its code makes the device execute. */
+export function plannedCode({ plan, kernels }: Pick<Compilation, 'plan' | 'kernels'>): PlannedCode {
+  return { plan, kernels: kernels.map((code) => ({ ...code, effort: effortOf(code) })) };
+}
+
+/** Predicted seconds of each step. */
+export function predictedSteps(compilation: Pick<Compilation, 'plan' | 'kernels'>, profile: Profile = findProfile()): number[] {
+  return analyzeSteps(plannedCode(compilation), profile).map((s) => s.row.seconds);
+}
+
 export interface FullReport extends Analysis {
   readonly compilation: Compilation;
 }
@@ -61,6 +73,6 @@ export function makeReport(request: ReportRequest): FullReport {
   };
   const unfused = apart();
   const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype }));
-  const analysis = analyze({ graph, batch: batchOf(graph), dtype, profile, fused: compilation, unfused, plain: apart({ passes: [] }), measured });
+  const analysis = analyze({ graph, batch: batchOf(graph), dtype, profile, fused: plannedCode(compilation), unfused: plannedCode(unfused), plain: plannedCode(apart({ passes: [] })), measured });
   return { ...analysis, compilation };
 }

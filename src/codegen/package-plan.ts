@@ -163,8 +163,15 @@ export function weightsManifest(plan: Plan, shards?: readonly WeightShard[]): We
   };
 }
 
-/** report.json; `predicted` is milliseconds by step. */
-export function packageReport(plan: Plan, kernels: readonly KernelCode[], predicted?: readonly number[]): PackageReport {
+export interface PredictedTimes {
+  /** The device profile's name. */
+  readonly device: string;
+  /** Of each step. */
+  readonly milliseconds: readonly number[];
+}
+
+/** report.json */
+export function packageReport(plan: Plan, kernels: readonly KernelCode[], predicted?: PredictedTimes): PackageReport {
   const steps = plan.steps.map((step, i): StepReport => {
     const { call } = step;
     const { issued } = kernels[step.kernel];
@@ -177,7 +184,7 @@ export function packageReport(plan: Plan, kernels: readonly KernelCode[], predic
       flops: total((op) => op.flops),
       issuedBytes: issued.loadBytes + issued.storeBytes,
       unfusedBytes: total((op) => op.unfusedBytes),
-      ...(predicted && { predictedMilliseconds: predicted[i] }),
+      ...(predicted && { predictedMilliseconds: predicted.milliseconds[i] }),
     };
   });
   return {
@@ -187,6 +194,7 @@ export function packageReport(plan: Plan, kernels: readonly KernelCode[], predic
     arenaBytes: plan.arenaBytes,
     livenessBound: plan.livenessBound,
     weightBytes: plan.weightShards.reduce((sum, bytes) => sum + bytes, 0),
+    ...(predicted && { predictedFor: predicted.device }),
     steps,
   };
 }

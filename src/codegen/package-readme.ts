@@ -1,7 +1,9 @@
 /** README.md of a package. */
 import { sizeOf } from '../graph.ts';
+import { formatMilliseconds } from '../units.ts';
 import type { ModuleFacts } from './package-module.ts';
 import { boxesOf, classified } from './package-module.ts';
+import type { PredictedTimes } from './package-plan.ts';
 import { formatPort } from './runtime/plan.ts';
 
 function bytes(count: number): string {
@@ -15,7 +17,7 @@ function exampleInput({ inputs, plan }: ModuleFacts, index: number): string {
   return `${name}: new ${{ f32: 'Float32Array', i32: 'Int32Array', bool: 'Uint8Array' }[dtype]}(${sizeOf(shape)})`;
 }
 
-export function readme(facts: ModuleFacts, packageName: string, hasWeights: boolean): string {
+export function readme(facts: ModuleFacts, packageName: string, { hasWeights, predicted }: { readonly hasWeights: boolean; readonly predicted?: PredictedTimes }): string {
   const { plan } = facts;
   const needs = [...plan.features.map((f) => `the feature \`${f}\``), ...Object.entries(plan.limits).map(([name, value]) => `\`${name}\` of ${value}`)];
   const pictures = facts.inputs.some((input) => input.image);
@@ -42,6 +44,7 @@ export function readme(facts: ModuleFacts, packageName: string, hasWeights: bool
     ...plan.outputs.map((port) => `| output | \`${port.name}\` | \`${formatPort(port)}\` |`),
     '',
     `Needs WebGPU${needs.length > 0 ? ` with ${needs.join(', ')}` : ' with its default limits and no optional feature'}, ${bytes(plan.arenaBytes)} of GPU memory for intermediate values and ${bytes(plan.shards.reduce((a, b) => a + b, 0))} for weights.`,
+    ...(predicted ? [`A run is ${predicted.milliseconds.length} dispatches, predicted to take ${formatMilliseconds(predicted.milliseconds.reduce((a, b) => a + b, 0))} on the device profile \`${predicted.device}\`; \`report.json\` has each, \`vitc report\` explains them.`] : []),
     ...(hasWeights ? [] : ['', 'It was compiled without weights: compile it again with `--weights FILE.safetensors`, or give them to `load({ weights })`.']),
     '',
     '## In Node',

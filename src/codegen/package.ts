@@ -4,7 +4,7 @@ import type { Plan } from '../plan.ts';
 import type { ModuleFacts } from './package-module.ts';
 import { indexDts, indexJs, isNeeded } from './package-module.ts';
 import type { WeightShard } from './package-plan.ts';
-import { packagePlan, packageReport, shardFile, weightsManifest } from './package-plan.ts';
+import { packagePlan, packageReport, shardFile, weightsManifest, type PredictedTimes } from './package-plan.ts';
 import { readme } from './package-readme.ts';
 import { printModule } from './wgsl-print.ts';
 import type { KernelCode } from './wgsl.ts';
@@ -26,8 +26,8 @@ export interface PackageInput {
   readonly weights?: readonly WeightShard[];
   /** Class names of a named set such as `imagenet-1k`; undefined where the set is unknown. */
   readonly labelSet?: (name: string) => readonly string[] | undefined;
-  /** Predicted milliseconds of each step, for report.json. */
-  readonly predicted?: readonly number[];
+  /** Milliseconds of each step as predicted for a device, for report.json and README.md. */
+  readonly predicted?: PredictedTimes;
 }
 
 /** `Some_Model` to `some-model`: npm's names are lower case and have no underscores by custom. */
@@ -73,7 +73,7 @@ export function emitPackage(input: PackageInput): PackageFiles {
   const name = packageName(graph.name);
   const files = new Map<string, string | Uint8Array>([
     ['package.json', packageJson(name, `${graph.name} for WebGPU, compiled by vitc`)],
-    ['README.md', readme(facts, name, weights !== undefined || plan.weightShards.length === 0)],
+    ['README.md', readme(facts, name, { hasWeights: weights !== undefined || plan.weightShards.length === 0, predicted: input.predicted })],
     ['index.js', indexJs(facts)],
     ['index.d.ts', indexDts(facts)],
     ['plan.js', `export const plan = ${JSON.stringify(facts.plan)};\n`],

@@ -8,7 +8,7 @@ import type { Profile } from '../profiles.ts';
 import type { Source } from '../source.ts';
 import { blockRows, blockTypeRows, lineRows } from './places.ts';
 import { addStep, analyzeSteps, floorBytes, noSums, type AnalyzedStep, type PlannedCode } from './steps.ts';
-import { KINDS, REPORT_FORMAT, REPORT_VERSION, type Bound, type KernelRow, type Kind, type MemoryPart, type Report, type Saving, type Share, type Sums, type TensorRow, type Totals } from './types.ts';
+import { BOUNDS, KINDS, REPORT_FORMAT, REPORT_VERSION, type Bound, type KernelRow, type Kind, type MemoryPart, type Report, type Saving, type Share, type Sums, type TensorRow, type Totals } from './types.ts';
 
 export interface ReportInput {
   readonly graph: Graph;
@@ -137,13 +137,13 @@ function boundsOf(steps: readonly AnalyzedStep[]): Report['bounds'] {
     const { dispatches, seconds, leastBytes } = sumsOf(steps.filter((s) => s.row.bound === bound));
     return { dispatches, seconds, leastBytes };
   };
-  return { memory: of('memory'), arithmetic: of('arithmetic'), dispatch: of('dispatch') };
+  return Object.fromEntries(BOUNDS.map((bound) => [bound, of(bound)])) as Report['bounds'];
 }
 
 function kernelRows({ plan, kernels }: PlannedCode, steps: readonly AnalyzedStep[]): KernelRow[] {
   return plan.kernels.map(({ id, schedule }, i): KernelRow => {
     const own = steps.filter((s) => s.row.kernel === i);
-    return { id, kind: own[0].row.kind, schedule, workgroups: kernels[i].workgroups, workgroupSize: kernels[i].module.workgroupSize, calls: own.length, sums: sumsOf(own) };
+    return { id, kind: own[0].row.kind, schedule, workgroups: kernels[i].workgroups, workgroupSize: kernels[i].module.workgroupSize, effort: kernels[i].effort, calls: own.length, sums: sumsOf(own) };
   });
 }
 

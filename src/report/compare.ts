@@ -4,7 +4,7 @@ import { topBlocks } from './findings.ts';
 import { KINDS, type Kind, type Report, type Sums } from './types.ts';
 
 export const COMPARISON_FORMAT = 'vitc-comparison';
-export const COMPARISON_VERSION = 1;
+export const COMPARISON_VERSION = 2;
 
 /** A report under the name that the user gave it. */
 export interface Variant {

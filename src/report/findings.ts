@@ -7,18 +7,17 @@ const milliseconds = (seconds: number): string => formatMilliseconds(1000 * seco
 
 const REASONS: Record<Bound, (report: Report) => string> = {
   dispatch: ({ profile }) => `starting each takes longer (${milliseconds(profile.dispatch)}) than its work; fewer, larger dispatches or a larger batch would help`,
-  memory: ({ profile }) => `their intensity is below the ${balanceOf(profile).toFixed(0)} operations a byte of the device, or too few invocations are in flight to hide its latency`,
+  memory: ({ profile }) => `their intensity is below the ${balanceOf(profile).toFixed(0)} operations a byte of the device`,
+  latency: () => 'too few invocations are at work to hide how long each waits for memory, for others at barriers and for its own results; a larger batch would help',
   arithmetic: () => 'their data is used often enough to keep the arithmetic units busy',
 };
-
-const NAMES: Record<Bound, string> = { dispatch: 'dispatch', memory: 'memory', arithmetic: 'arithmetic' };
 
 export function findings(report: Report): string[] {
   const { after, before, bounds } = report;
   const [bound] = (Object.keys(bounds) as Bound[]).sort((a, b) => bounds[b].seconds - bounds[a].seconds);
   const texts: string[] = [];
   const { dispatches, seconds } = bounds[bound];
-  texts.push(`${capital(NAMES[bound])} binds ${dispatches} of ${after.dispatches} dispatches, ${formatShare(seconds / after.seconds)} of the predicted time: ${REASONS[bound](report)}.`);
+  texts.push(`${capital(bound)} binds ${dispatches} of ${after.dispatches} dispatches, ${formatShare(seconds / after.seconds)} of the predicted time: ${REASONS[bound](report)}.`);
   texts.push(`Starting dispatches takes ${formatShare(after.dispatchSeconds / after.seconds)} of the time in all.`);
   const parts = heaviestBlocks(report).slice(0, 3).map((b) => `${b.block} ${formatShare(b.after.seconds / after.seconds)}`);
   if (parts.length > 0) texts.push(`By block of the source, with what it calls, the time goes to ${parts.join(', ')}.`);

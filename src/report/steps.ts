@@ -1,4 +1,5 @@
 /** One plan's dispatches, each with what it moves, what it computes and the time predicted for it. */
+import type { Effort } from '../effort.ts';
 import type { Origin } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
 import type { CallOp } from '../kernel.ts';
@@ -18,8 +19,8 @@ import type { Kind, Place, StepRow, Sums } from './types.ts';
 export interface CodeFacts {
   readonly workgroups: readonly [number, number, number];
   readonly issued: { readonly loadBytes: number; readonly storeBytes: number };
-  readonly prologueBytes: number;
-  readonly module: { readonly workgroupSize: readonly [number, number, number]; readonly workgroupVars: readonly unknown[] };
+  readonly module: { readonly workgroupSize: readonly [number, number, number] };
+  readonly effort: Effort;
 }
 
 /** A plan with its kernels' code, `kernels[i]` for `plan.kernels[i]`. */
@@ -41,8 +42,8 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
   const missed = missShares(plan, profile.cache.bytes);
   const touched = plan.kernels.map(({ kernel }) => touchedElements(kernel));
   return plan.steps.map((step, index): AnalyzedStep => {
-    const { kernel, schedule } = plan.kernels[step.kernel];
-    const { workgroups, issued, prologueBytes, module } = kernels[step.kernel];
+    const { kernel } = plan.kernels[step.kernel];
+    const { workgroups, issued, module, effort } = kernels[step.kernel];
     const { ops } = step.call;
     const flops = ops.reduce((sum, op) => sum + op.flops, 0);
     let parameters = 0;
@@ -56,8 +57,7 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
       if (plan.kernels[step.kernel].spaces[i] === 'weights') parameters += elements;
     });
     const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b);
-    const units = schedule.family === 'subgroupMatrix' ? 'f16' : 'f32';
-    const prediction = predict({ flops, issuedBytes: issued.loadBytes + issued.storeBytes, prologueBytes, memoryBytes, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), staged: module.workgroupVars.length > 0, units }, profile);
+    const prediction = predict({ effort, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), leastBytes: least.read + least.write, memoryBytes }, profile);
     const origin = mainOrigin(ops, kinds[index], step.call.origin);
     const row: StepRow = {
       index,

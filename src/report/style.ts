@@ -3,14 +3,14 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --surface: #ffffff; --panel: #f5f6f8; --text: #1b1f24; --soft: #59636e; --line: #d5dae0; --accent: #0a5bd3; --before: #c3cad3;
-  --memory: #2c7fb8; --arithmetic: #2f9e44; --dispatch: #e08a00;
+  --memory: #2c7fb8; --arithmetic: #2f9e44; --latency: #b8478f; --dispatch: #e08a00;
   --contraction: #2c7fb8; --softmax: #b8336a; --normalization: #7b4fc9; --reduction: #108d8d; --order: #8a6d3b; --elementwise: #e08a00; --movement: #8b949e;
   --hot: 220, 90, 20;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --surface: #14171b; --panel: #1d2127; --text: #e6e9ed; --soft: #9aa4af; --line: #363d46; --accent: #7ab4ff; --before: #4b535d;
-    --memory: #58a6dd; --arithmetic: #56c06a; --dispatch: #f0a732;
+    --memory: #58a6dd; --arithmetic: #56c06a; --latency: #e07fbb; --dispatch: #f0a732;
     --contraction: #58a6dd; --softmax: #e86a9b; --normalization: #a98bea; --reduction: #3fc0c0; --order: #c2a36b; --elementwise: #f0a732; --movement: #7d8691;
     --hot: 240, 140, 60;
   }
@@ -49,7 +49,7 @@ th button, .link, .more, .line button { font: inherit; background: none; border:
 th[aria-sort=descending] button::after { content: ' \\2193'; }
 th[aria-sort=ascending] button::after { content: ' \\2191'; }
 .bound::before { content: ''; display: inline-block; width: .6em; height: .6em; margin-right: .4em; border-radius: 50%; background: currentColor; }
-.bound.memory::before { color: var(--memory); } .bound.arithmetic::before { color: var(--arithmetic); } .bound.dispatch::before { color: var(--dispatch); }
+.bound.memory::before { color: var(--memory); } .bound.arithmetic::before { color: var(--arithmetic); } .bound.latency::before { color: var(--latency); } .bound.dispatch::before { color: var(--dispatch); }
 pre { margin: 0; font: 12.5px/1.45 ui-monospace, monospace; tab-size: 2; }
 pre.code { padding: .7rem; background: var(--panel); }
 .source table { width: auto; min-width: 100%; }

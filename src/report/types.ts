@@ -1,16 +1,19 @@
 /** What a report says: the shape of `vitc report --json`, published as docs/report.schema.json. */
+import type { Effort } from '../effort.ts';
 import type { Profile } from '../profiles.ts';
 import type { Schedule } from '../schedule.ts';
 
 export const REPORT_FORMAT = 'vitc-report';
 /** Grows when a field changes its meaning or goes away; new fields leave it as it is. */
-export const REPORT_VERSION = 1;
+export const REPORT_VERSION = 2;
 
 /** What a dispatch mostly is, told by the form of its kernel. */
 export const KINDS = ['contraction', 'softmax', 'normalization', 'reduction', 'order', 'elementwise', 'movement'] as const;
 export type Kind = (typeof KINDS)[number];
 
-export type Bound = 'memory' | 'arithmetic' | 'dispatch';
+/** What takes longest: moving bytes, computing, waiting with too little else to do, or being started. */
+export const BOUNDS = ['memory', 'arithmetic', 'latency', 'dispatch'] as const;
+export type Bound = (typeof BOUNDS)[number];
 
 /** Sums over dispatches. Bytes are bytes, times are seconds. */
 export interface Sums {
@@ -86,7 +89,7 @@ export interface StepRow {
   /** flops / least bytes. */
   readonly intensity: number;
   readonly bound: Bound;
-  /** Share of the device that its invocations fill, at most 1. */
+  /** Share of the cores that its workgroups keep busy, at most 1. */
   readonly fill: number;
   readonly seconds: number;
   readonly measuredSeconds?: number;
@@ -98,6 +101,8 @@ export interface KernelRow {
   readonly schedule: Schedule;
   readonly workgroups: readonly [number, number, number];
   readonly workgroupSize: readonly [number, number, number];
+  /** What its code makes a subgroup execute. */
+  readonly effort: Effort;
   readonly calls: number;
   /** Of all calls. */
   readonly sums: Sums;

@@ -5,7 +5,7 @@ import { error } from '../../diagnostics.ts';
 import { readProfile, type Profile } from '../../profiles.ts';
 import { formatBytes, formatCount } from '../../units.ts';
 import { seededWeight } from '../../weights/seeded.ts';
-import { copyBandwidth, dispatchTime, fillingWorkgroups, readBandwidth } from '../device-probes.ts';
+import { copyBandwidth, dispatchTime, fillingWorkgroups, latencies, readBandwidth } from '../device-probes.ts';
 import { openDevice, type GpuDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { packageExecutor } from '../executor.ts';
@@ -36,8 +36,8 @@ export const profileDeviceCommand: CommandMaker = () =>
         print(text.trimEnd());
         return;
       }
-      print(`memory ${formatBytes(profile.bandwidth)}/s, cache ${formatBytes(profile.cache.bytes)} at ${formatBytes(profile.cache.direct)}/s (${formatBytes(profile.cache.bandwidth)}/s to staged tiles)`);
-      print(`f32 ${formatCount(profile.rates.f32)}FLOP/s${profile.rates.f16 === undefined ? '' : `, f16 ${formatCount(profile.rates.f16)}FLOP/s`}, dispatch ${seconds(profile.dispatch)}, latency ${seconds(profile.latency)}, ${profile.cores.count} cores`);
+      print(`memory ${formatBytes(profile.bandwidth)}/s, cache ${formatBytes(profile.cache.bytes)} at ${formatBytes(profile.cache.bandwidth)}/s`);
+      print(`f32 ${formatCount(profile.rates.f32)}FLOP/s${profile.rates.f16 === undefined ? '' : `, f16 ${formatCount(profile.rates.f16)}FLOP/s`}, dispatch ${seconds(profile.dispatch)}, latency ${seconds(profile.latency.memory)} (workgroup memory ${seconds(profile.latency.local)}, barrier ${seconds(profile.latency.barrier)}), ${profile.cores.count} cores`);
       say(`wrote ${options.output}`);
     });
 
@@ -54,45 +54,46 @@ async function measureProfile(opened: GpuDevice, name: string): Promise<Profile>
   await copyBandwidth(device, whole / 4);
   const bandwidth = await copyBandwidth(device, whole);
   const dispatch = await dispatchTime(device);
-  const count = await fillingWorkgroups(device, software ? 64 : 4096, software ? 16 : 4096);
+  const { count, rate } = await fillingWorkgroups(device, software ? 64 : 4096, software ? 16 : 4096);
   const cache = await measureCache(device, whole, software ? 8 : 4 * count, bandwidth);
   const n = software ? 256 : 4096;
   const products = [await product(opened, 'f32', n, n, n), await product(opened, 'f32', n, n, n / 64)];
   const f32 = Math.max(...products.map((p) => p.flops / p.seconds));
-  const staged = Math.max(...products.map((p) => p.issuedBytes / p.seconds));
-  const small = await product(opened, 'f32', 16, 64, software ? 256 : 1024);
-  const latency = Math.max(1e-9, (small.seconds - dispatch) / (small.issuedBytes / small.invocations / 16));
+  const latency = await latencies(device, 1 << 20);
+  const lanes = software ? 4 : 128;
   const f16 = target.subgroupMatrix.length > 0 ? await product(opened, 'f16', n, n, n) : undefined;
   const shown = (what: string): string => `measured on ${opened.description}: ${what}`;
   return {
     name,
     description: opened.description,
     bandwidth,
-    cache: { ...cache, bandwidth: Math.min(staged, cache.direct) },
+    cache,
     rates: { f32, ...(f16?.matrixUnits && { f16: f16.flops / f16.seconds }) },
     dispatch,
-    cores: { count, invocations: software ? 4 : 256 },
+    fetch: software ? 1e-10 : 2e-9,
+    cores: { count, lanes, clock: rate / (count * lanes), invocations: software ? 256 : 2048, memory: 2 * target.limits.maxComputeWorkgroupStorageSize },
     latency,
     sources: {
       bandwidth: shown(`copy of ${formatBytes(whole)}`),
-      cache: shown('sets read again and again; bandwidth to staged tiles by generated matrix products'),
+      cache: shown('sets read again and again'),
       rates: shown(`generated matrix product of side ${n}`),
-      dispatch: shown('chain of dependent dispatches in one pass'),
-      cores: shown(`workgroups of 256 that reach the full arithmetic rate${software ? '; 4 lanes' : ''}`),
-      latency: shown('generated matrix product of 16 x 64 results'),
+      dispatch: shown('chain of dependent dispatches of four programs in one pass'),
+      fetch: 'assumed',
+      cores: `${shown('workgroups of 256 that reach the full arithmetic rate, and multiply-adds a second')}; ${lanes} lanes and what a core holds at once are assumed`,
+      latency: shown('chains of loads that depend on each other, of workgroup memory too, and of barriers'),
     },
   };
 }
 
 /** The rate of sets that fit, and the largest set that is read faster than halfway (in ratio) between that and memory. */
-async function measureCache(device: GPUDevice, most: number, workgroups: number, memory: number): Promise<{ bytes: number; direct: number }> {
+async function measureCache(device: GPUDevice, most: number, workgroups: number, memory: number): Promise<Profile['cache']> {
   const sizes: number[] = [];
   for (let bytes = 256 << 10; bytes <= most; bytes *= 2) sizes.push(bytes);
   const rates: number[] = [];
   for (const bytes of sizes) rates.push(await readBandwidth(device, bytes, workgroups));
-  const direct = Math.max(memory, ...rates);
-  const fast = sizes.filter((_, i) => rates[i] > Math.sqrt(direct * Math.min(memory, rates.at(-1)!)));
-  return { bytes: fast.at(-1) ?? sizes[0], direct };
+  const bandwidth = Math.max(memory, ...rates);
+  const fast = sizes.filter((_, i) => rates[i] > Math.sqrt(bandwidth * Math.min(memory, rates.at(-1)!)));
+  return { bytes: fast.at(-1) ?? sizes[0], bandwidth };
 }
 
 const SOURCE = `
@@ -108,8 +109,6 @@ model Product(m, n, k) {
 interface Product {
   readonly seconds: number;
   readonly flops: number;
-  readonly issuedBytes: number;
-  readonly invocations: number;
   readonly matrixUnits: boolean;
 }
 
@@ -121,17 +120,13 @@ async function product(opened: GpuDevice, dtype: 'f32' | 'f16', m: number, n: nu
   const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), dtype, opened });
   try {
     const measured = (await measureSteps(executor, 0.3))!;
-    const { plan, kernels } = executor.compilation;
+    const { plan } = executor.compilation;
     // With f16 the first product reads its f32 input; the second has what is wanted.
     const index = dtype === 'f16' ? plan.steps.length - 1 : 0;
     const step = plan.steps[index];
-    const { issued, workgroups, module } = kernels[step.kernel];
-    const size = (parts: readonly number[]): number => parts.reduce((a, b) => a * b);
     return {
       seconds: measured.steps[index],
       flops: step.call.ops.reduce((sum, op) => sum + op.flops, 0),
-      issuedBytes: issued.loadBytes + issued.storeBytes,
-      invocations: size(workgroups) * size(module.workgroupSize),
       matrixUnits: plan.kernels[step.kernel].schedule.family === 'subgroupMatrix',
     };
   } finally {

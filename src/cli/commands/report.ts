@@ -121,7 +121,7 @@ async function measuredReport(argument: string, options: Options & { readonly de
   try {
     const measured = await measureSteps(executor);
     if (!measured) throw new CliError(error('E0905', `${opened.description} has no timestamps, so that its dispatches cannot be timed`), EXIT.noDevice);
-    const profile = findProfile(options.profile ?? (opened.kind === 'software' ? 'swiftshader-2' : undefined));
+    const profile = findProfile(options.profile ?? (opened.kind === 'software' ? 'swiftshader-2' : PROFILES.find((p) => opened.description.toLowerCase().startsWith(p.name))?.name));
     return makeReport({ graph, target, dtype: options.dtype, profile, measured, compilation: executor.compilation });
   } finally {
     executor.close();

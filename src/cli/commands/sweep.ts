@@ -14,7 +14,7 @@ import { writeWhole } from '../outputs.ts';
 import { findModel } from '../model.ts';
 import { batchOption, collect, dtypeOption, jsonOption, setting, targetOption, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
-import { batchOf, findProfile } from '../reports.ts';
+import { batchOf, findProfile, plannedCode } from '../reports.ts';
 import { seconds } from '../report-text.ts';
 import { color, print, progress, say, terminalWidth } from '../terminal.ts';
 
@@ -49,7 +49,7 @@ export const sweepCommand: CommandMaker = (setExit) =>
         if (!compiled.value) return { settings, problem: compiled.diagnostics[0].message };
         batch = batchOf(built.value);
         name = built.value.name;
-        return { settings, figures: sweepFigures(built.value, compiled.value, profile) };
+        return { settings, figures: sweepFigures(built.value, plannedCode(compiled.value), profile) };
       });
       bar.stop();
       const sweep: Sweep = { format: SWEEP_FORMAT, version: SWEEP_VERSION, model: name, batch, dtype: options.dtype, target: target.name, profile: profile.name, capacity: options.against, points: markFront(points, options.against) };

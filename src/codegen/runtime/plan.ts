@@ -87,6 +87,8 @@ export interface PackageReport {
   readonly arenaBytes: number;
   readonly livenessBound: number;
   readonly weightBytes: number;
+  /** The device profile that predicted times are of. */
+  readonly predictedFor?: string;
   readonly steps: readonly StepReport[];
 }
 

@@ -8,7 +8,7 @@ declare const Plot: typeof PlotLibrary;
 
 export const seconds = (value: number): string => (value < 0 ? '-' : '') + formatMilliseconds(1000 * Math.abs(value));
 
-const BOUNDS: readonly Bound[] = ['memory', 'arithmetic', 'dispatch'];
+const BOUNDS: readonly Bound[] = ['memory', 'arithmetic', 'latency', 'dispatch'];
 const BOUND_COLORS = BOUNDS.map((b) => `var(--${b})`);
 
 /** Draws again when the width changes. */

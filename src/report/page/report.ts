@@ -169,12 +169,13 @@ export function reportPage(data: PageData): HTMLElement[] {
     const { profile } = report;
     const figures: [string, string, string | undefined][] = [
       ['memory bandwidth', `${formatBytes(profile.bandwidth)}/s`, profile.sources.bandwidth],
-      ['shared cache', `${formatBytes(profile.cache.bytes)}, ${formatBytes(profile.cache.bandwidth)}/s to staged tiles, ${formatBytes(profile.cache.direct)}/s otherwise`, profile.sources.cache],
+      ['shared cache', `${formatBytes(profile.cache.bytes)}, ${formatBytes(profile.cache.bandwidth)}/s`, profile.sources.cache],
       ['f32 rate', `${formatCount(profile.rates.f32)}FLOP/s`, profile.sources.rates],
       ...(profile.rates.f16 === undefined ? [] : [['f16 rate', `${formatCount(profile.rates.f16)}FLOP/s`, profile.sources.rates] as [string, string, string | undefined]]),
       ['dispatch', seconds(profile.dispatch), profile.sources.dispatch],
-      ['cores', `${profile.cores.count}, ${profile.cores.invocations} invocations fill one`, profile.sources.cores],
-      ['latency', seconds(profile.latency), profile.sources.latency],
+      ['code', `${seconds(profile.fetch)} an instruction`, profile.sources.fetch],
+      ['cores', `${profile.cores.count} of ${profile.cores.lanes} lanes at ${formatCount(profile.cores.clock)}Hz, ${profile.cores.invocations} invocations at once`, profile.sources.cores],
+      ['latency', `memory ${seconds(profile.latency.memory)}, workgroup memory ${seconds(profile.latency.local)}, barrier ${seconds(profile.latency.barrier)}`, profile.sources.latency],
     ];
     return h('div', { class: 'scroll', tabindex: 0 }, h('table', {}, h('thead', {}, h('tr', {}, ['figure', 'value', 'where from'].map((t) => h('th', { scope: 'col' }, t)))), h('tbody', {}, figures.map((row) => h('tr', {}, row.map((cell) => h('td', {}, cell ?? '')))))));
   }
