@@ -62,7 +62,6 @@ export class Emitter {
   private current: Scope;
   private loadBytes = 0;
   private storeBytes = 0;
-  private prologueBytes = 0;
 
   constructor(readonly kernel: Kernel, spaces: readonly Space[], readonly target: Target) {
     for (const name of HELPER_FUNCTION_NAMES) this.names.fresh(name);
@@ -292,13 +291,6 @@ export class Emitter {
     this.storeBytes += storeBytes;
   }
 
-  /** What f loads counts as loaded before tiles are staged. */
-  prologue(f: () => void): void {
-    const before = this.loadBytes;
-    f();
-    this.prologueBytes += this.loadBytes - before;
-  }
-
   finish(workgroupSize: readonly [number, number, number], workgroups: readonly [number, number, number]): KernelCode {
     if (this.current !== this.root) throw new Error('bug: a scope is still open');
     const module: WgslModule = {
@@ -313,7 +305,7 @@ export class Emitter {
       builtins: [...this.builtins].map(([builtin, name]) => ({ builtin, name })),
       body: this.root.statements,
     };
-    return { module, workgroups, issued: { loadBytes: this.loadBytes, storeBytes: this.storeBytes }, prologueBytes: this.prologueBytes };
+    return { module, workgroups, issued: { loadBytes: this.loadBytes, storeBytes: this.storeBytes } };
   }
 }
 

@@ -107,8 +107,6 @@ export interface KernelCode {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Bytes that one dispatch loads from and stores to storage buffers: every executed access counts. */
   readonly issued: { readonly loadBytes: number; readonly storeBytes: number };
-  /** Of these, bytes loaded before tiles are staged, with no barrier between loads. */
-  readonly prologueBytes: number;
 }
 
 export const F32 = vector('f32', 1);

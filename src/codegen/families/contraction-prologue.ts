@@ -56,7 +56,7 @@ export function emitPrologue(emitter: Emitter, values: Values, problem: Contract
     if (over.extent > 1) emitter.defineAxis(over, emitter.bind('row', atMost(row, over.extent - 1)));
     if (threads > 1) emitter.defineAxis({ name: LANE, extent: threads }, seats.lane);
     const all: WgslExpr[] = [];
-    emitter.prologue(() => all.push(...stages.map((stage) => reduceRow(emitter, values, stage, seats, groups * passes))));
+    all.push(...stages.map((stage) => reduceRow(emitter, values, stage, seats, groups * passes)));
     const keep = emitter.nested({}, () => all.forEach((value, i) => emitter.push(assign(element(results[i], place), value))));
     const first = binary('==', seats.lane, u32(0));
     emitter.push(ifOf(passes * rows > tile ? and(first, less(place, u32(tile))) : first, keep), barrier);

@@ -364,7 +364,7 @@ export const SURFACES: readonly Surface[] = [
       const text = r.chance(0.85) ? jsonText(r, mutateJson(r, profile)) : mutateAsBytes(r, JSON.stringify(profile));
       return refusing([CliError], () => text, () => {
         const read = findProfile(scratchFile('p.json', text));
-        for (const value of [read.bandwidth, read.cache.bytes, read.rates.f32, read.dispatch, read.latency, read.cores.count]) if (!(Number.isFinite(value) && value > 0)) fail('a figure that is no figure', text);
+        for (const value of [read.bandwidth, read.cache.bytes, read.rates.f32, read.dispatch, read.fetch, ...Object.values(read.latency), ...Object.values(read.cores)]) if (!(Number.isFinite(value) && value > 0)) fail('a figure that is no figure', text);
       });
     },
   },
