@@ -59,7 +59,7 @@ export async function launchBrowser(): Promise<Browser | string> {
   }
 }
 
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.wgsl': 'text/plain', '.bin': 'application/octet-stream' };
+const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.wgsl': 'text/plain', '.svg': 'image/svg+xml', '.bin': 'application/octet-stream' };
 
 export interface StaticServer {
   /** `http://127.0.0.1:PORT/` */
@@ -67,9 +67,10 @@ export interface StaticServer {
   close(): void;
 }
 
-/** Serves folders under their names, and an empty page at `/`. */
-export async function serve(folders: Readonly<Record<string, string>>): Promise<StaticServer> {
+/** Serves folders under their names, and an empty page at `/`; `headers` go with every answer. */
+export async function serve(folders: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<StaticServer> {
   const server = createServer(async (request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const [name, ...rest] = normalize(new URL(request.url!, 'http://localhost').pathname).split('/').filter(Boolean);
     if (name === undefined) return void response.setHeader('content-type', 'text/html').end('<!doctype html><title>vitc</title>');
     const file = join(folders[name] ?? '', ...rest);

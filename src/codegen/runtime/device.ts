@@ -66,6 +66,29 @@ export async function requestDevice(needs: Requirements, given?: GPUAdapter): Pr
   }
 }
 
+type LostReaction = (info: GPUDeviceLostInfo) => void;
+
+const reactions = new WeakMap<GPUDevice, Set<LostReaction>>();
+
+/**
+ * Calls `react` if the device is lost, until the function that this returns is called. `device.lost` itself keeps all that
+ * wait for it, so models that come and go on one device would pile up there.
+ */
+export function onLost(device: GPUDevice, react: LostReaction): () => void {
+  let all = reactions.get(device);
+  if (!all) {
+    const waiting = (all = new Set<LostReaction>());
+    reactions.set(device, waiting);
+    void device.lost.then((info) => {
+      // Who asks after this gets a promise that is settled.
+      reactions.delete(device);
+      waiting.forEach((each) => each(info));
+    });
+  }
+  const joined = all.add(react);
+  return () => void joined.delete(react);
+}
+
 /**
  * Runs `create`, and throws a typed error if the device refuses: 'out-of-memory', or 'gpu-error' with WebGPU's words.
  * Error scopes nest by call order, so `create` must be synchronous.

@@ -69,8 +69,15 @@ async function named(reading: Promise<Uint8Array>, url: URL, signal?: AbortSigna
     return await reading;
   } catch (cause) {
     signal?.throwIfAborted();
-    throw cause instanceof VitcError ? cause : unreadable(url, (cause as Error).message, cause);
+    throw cause instanceof VitcError ? cause : unreadable(url, `${(cause as Error).message}${crossOriginHint(url)}`, cause);
   }
+}
+
+/** Browsers do not say why they refuse: to a script, a server without CORS looks like none. */
+function crossOriginHint(url: URL): string {
+  const page = (globalThis as { location?: { origin: string } }).location?.origin;
+  if (page === undefined || page === url.origin) return '';
+  return `; it is of another origin, whose server must be up and allow this page with the header Access-Control-Allow-Origin: ${page}`;
 }
 
 /** All bytes of a URL. Throws VitcError 'fetch-failed', or the signal's reason. */

@@ -1,6 +1,6 @@
 /** A loaded model: buffers, dispatches, and the runs over them. */
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
-import { checked } from './device.ts';
+import { checked, onLost } from './device.ts';
 import { VitcError } from './errors.ts';
 import type { PictureReader, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
@@ -52,6 +52,7 @@ export class Model<Inputs, Outputs> {
   /** How to reject each run in flight. */
   readonly #waiting = new Set<(why: VitcError) => void>();
   #ended?: VitcError;
+  readonly #forget: () => void;
 
   constructor(plan: PackagePlan, resources: Resources) {
     this.#plan = plan;
@@ -59,7 +60,7 @@ export class Model<Inputs, Outputs> {
     this.#uploads = new Uploads(resources.device, plan.inputs.map((port) => 4 * sizeOf(port.shape)));
     this.#readback = new Readback(resources.device, plan.outputs);
     this.#recorded = this.#recordDispatches();
-    void resources.device.lost.then((info) => this.#end(deviceLost(plan.name, info)));
+    this.#forget = onLost(resources.device, (info) => this.#end(deviceLost(plan.name, info)));
   }
 
   get device(): GPUDevice {
@@ -150,6 +151,7 @@ export class Model<Inputs, Outputs> {
     if (this.#ended?.code === 'destroyed') return;
     this.#end(new VitcError('destroyed', `${this.#plan.name} was destroyed`));
     const { arena, shards, device, ownsDevice } = this.#resources;
+    this.#forget();
     this.#uploads.destroy();
     this.#readback.destroy();
     this.#recorded = undefined;
