@@ -38,6 +38,11 @@ export function checkRequirements(needs: Requirements, has: GPUAdapter | GPUDevi
   }
 }
 
+/** WebGPU's words, without the implementation's trace after them. */
+export function firstLine({ message }: { readonly message: string }): string {
+  return message.trim().split('\n')[0];
+}
+
 async function findAdapter(): Promise<GPUAdapter> {
   const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!gpu) {
@@ -62,7 +67,8 @@ export async function requestDevice(needs: Requirements, given?: GPUAdapter): Pr
     // An array: Dawn in Node takes no other iterable.
     return await adapter.requestDevice({ ...rest, requiredFeatures: [...features] });
   } catch (cause) {
-    throw new VitcError('no-adapter', `the adapter gave no device: ${(cause as Error).message}`, { cause });
+    const mend = given ? 'request a new adapter for each load, since one gives one device only' : 'the GPU may be in use or restarting: try again';
+    throw new VitcError('no-adapter', `the adapter gave no device (${firstLine(cause as Error)}); ${mend}`, { cause });
   }
 }
 
@@ -105,7 +111,7 @@ export async function checked<T>(device: GPUDevice, what: string, create: () => 
     popped.catch(() => {});
   }
   const [invalid, memory] = await popped;
-  if (memory) throw new VitcError('out-of-memory', `the GPU has no memory for ${what}: ${memory.message}`);
-  if (invalid) throw new VitcError('gpu-error', `${what}: ${invalid.message}`);
+  if (memory) throw new VitcError('out-of-memory', `the GPU has no memory for ${what}: ${firstLine(memory)}; destroy models and buffers that are done, or compile for a smaller batch`);
+  if (invalid) throw new VitcError('gpu-error', `${what}: ${firstLine(invalid)}`);
   return value;
 }

@@ -1,5 +1,6 @@
 /** Shader modules, pipelines and bind groups. */
 import { STAGE_COMPUTE } from './constants.ts';
+import { firstLine } from './device.ts';
 import { VitcError } from './errors.ts';
 import { readText } from './fetch.ts';
 import type { KernelEntry, PackagePlan } from './plan.ts';
@@ -46,7 +47,7 @@ async function compile(layouts: Layouts, kernel: KernelEntry, code: string): Pro
   } catch (cause) {
     const info = await module.getCompilationInfo().catch(() => undefined);
     const errors = info?.messages.filter((m) => m.type === 'error').map((m) => `${m.lineNum}:${m.linePos} ${m.message}`) ?? [];
-    const reason = errors.length > 0 ? errors.slice(0, 3).join('; ') : (cause as Error).message;
+    const reason = errors.length > 0 ? errors.slice(0, 3).join('; ') : firstLine(cause as Error);
     throw new VitcError('kernel-failed', `kernel ${kernel.id} does not compile here: ${reason}`, { cause });
   }
 }

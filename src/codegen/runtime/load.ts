@@ -1,7 +1,8 @@
 /** Loading a package: device, weights and kernels at once, then bind groups. */
 import { checkPlan, checkReport } from './check.ts';
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
-import { checked, checkRequirements, requestDevice } from './device.ts';
+import { checked, checkRequirements, onLost, requestDevice } from './device.ts';
+import type { VitcError } from './errors.ts';
 import { readJson } from './fetch.ts';
 import type { PictureReader } from './inputs.ts';
 import { bindSteps, Layouts, loadKernels } from './kernels.ts';
@@ -48,6 +49,9 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
   };
   const weightBytes = plan.shards.reduce((sum, bytes) => sum + bytes, 0);
   const opening = openDevice(plan, options);
+  let lost: VitcError | undefined;
+  let forget: (() => void) | undefined;
+  const failing = opening.then((device) => new Promise<never>((_, reject) => (forget = onLost(device, (info) => reject((lost = deviceLost(plan.name, info)))))));
   const buffers: GPUBuffer[] = [];
   const keep = (made: GPUBuffer[]): GPUBuffer[] => {
     buffers.push(...made);
@@ -62,14 +66,16 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
         return keep([device.createBuffer({ label: `${plan.name} arena`, size, usage: STORAGE | COPY_SRC | COPY_DST })])[0];
       }),
     );
-    const [layouts, spaces, pipelines] = await Promise.all([
+    const ready = Promise.all([
       sharing,
       Promise.all([arena, shards]).then((made) => made.flat()),
       loadKernels(sharing, plan.kernels, base, signal, count('kernels', plan.kernels.length)),
       loadWeights(opening, plan, { base, source: options.weights, verify: options.verify ?? true, signal, onBytes: count('weights', weightBytes), buffers: shards }),
     ]);
+    // On a lost device some promises succeed and others wait for ever.
+    const [layouts, spaces, pipelines] = await Promise.race([ready, failing]);
     signal.throwIfAborted();
-    const dispatches = await checked(layouts.device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, spaces));
+    const dispatches = await Promise.race([checked(layouts.device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, spaces)), failing]);
     const readReport = async () => checkReport(await readJson<PackageReport>(new URL('report.json', base)), plan.steps.length);
     return new Model<Inputs, Outputs>(plan, { device: layouts.device, ownsDevice: !options.device, arena: spaces[0], shards: spaces.slice(1), dispatches, readPictures, readReport });
   } catch (failure) {
@@ -77,10 +83,11 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
     const device = await opening.catch(() => undefined);
     for (const buffer of buffers) buffer.destroy();
     if (!device) throw failure;
-    // On a lost device anything may fail; that it is lost is what helps.
-    const lost = await Promise.race([device.lost, undefined]);
     if (!options.device) device.destroy();
-    throw lost ? deviceLost(plan.name, lost) : failure;
+    // On a lost device anything may fail; that it is lost is what helps.
+    throw lost ?? failure;
+  } finally {
+    forget?.();
   }
 }
 

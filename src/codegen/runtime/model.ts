@@ -1,6 +1,6 @@
 /** A loaded model: buffers, dispatches, and the runs over them. */
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
-import { checked, onLost } from './device.ts';
+import { checked, firstLine, onLost } from './device.ts';
 import { VitcError } from './errors.ts';
 import type { PictureReader, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
@@ -85,22 +85,18 @@ export class Model<Inputs, Outputs> {
   async run(inputs: Inputs, options: { readonly outputs: 'gpu' }): Promise<GpuOutputs<Outputs>>;
   async run(inputs: Inputs, options: { readonly outputs?: 'cpu' | 'gpu' } = {}): Promise<Outputs | GpuOutputs<Outputs>> {
     const uploads = this.#read(inputs);
-    const { arena } = this.#resources;
     const dispatches = this.#recorded ?? this.#recordDispatches();
     this.#recorded = undefined;
     if (options.outputs === 'gpu') {
       const made: GPUBuffer[] = [];
       try {
-        return await this.#whileAlive(this.#submit(uploads, dispatches, true, (encoder) => this.#copyOutputs(encoder, made)));
+        return await this.#whileAlive(Promise.resolve(this.#submit(uploads, dispatches, true, (encoder) => this.#copyOutputs(encoder, made))));
       } catch (failure) {
         for (const buffer of made) buffer.destroy();
         throw failure;
       }
     }
-    let staging!: GPUBuffer;
-    // Memory is taken only where no staging buffer is left.
-    const submitted = this.#submit(uploads, dispatches, this.#readback.isEmpty, (encoder) => (staging = this.#readback.record(encoder, arena)));
-    return this.#whileAlive(this.#outputsOf(staging, submitted));
+    return this.#whileAlive(this.#runAndRead(uploads, dispatches));
   }
 
   /**
@@ -129,15 +125,13 @@ export class Model<Inputs, Outputs> {
     if (!this.device.features.has('timestamp-query')) {
       throw new VitcError('missing-feature', 'profile needs a device with the feature timestamp-query, and this one was created without it');
     }
-    const { arena, dispatches } = this.#resources;
+    const { dispatches } = this.#resources;
     const uploads = this.#read(inputs);
     const timestamps = new Timestamps(this.device, dispatches.length);
     try {
       const encoder = this.device.createCommandEncoder({ label: `${this.#plan.name} profile` });
       timestamps.record(encoder, dispatches);
-      let staging!: GPUBuffer;
-      const submitted = this.#submit(uploads, encoder.finish(), true, (outputs) => (staging = this.#readback.record(outputs, arena)));
-      const work = Promise.all([this.#outputsOf(staging, submitted), timestamps.read(), this.#resources.readReport()]);
+      const work = Promise.all([this.#runAndRead(uploads, encoder.finish()), timestamps.read(), this.#resources.readReport()]);
       const [outputs, times, report] = await this.#whileAlive(work);
       const kernels = report.steps.map((step, i) => ({ ...step, milliseconds: times[i] }));
       return { outputs, kernels, milliseconds: times.reduce((sum, time) => sum + time, 0) };
@@ -210,9 +204,9 @@ export class Model<Inputs, Outputs> {
   /**
    * Writes the inputs and submits, all before it returns, so that no other run can write the arena in between; then
    * records the dispatches of the next run while the GPU works on these. Buffers of the caller's can make this invalid
-   * and new ones can fail for want of memory (`isChecked`); nothing else is worth a look.
+   * and new ones can fail for want of memory (`isChecked`): then the answer waits for what WebGPU says, else it is at hand.
    */
-  async #submit<T>(uploads: readonly Upload[], dispatches: GPUCommandBuffer, isChecked: boolean, encodeOutputs: (encoder: GPUCommandEncoder) => T): Promise<T> {
+  #submit<T>(uploads: readonly Upload[], dispatches: GPUCommandBuffer, isChecked: boolean, encodeOutputs: (encoder: GPUCommandEncoder) => T): T | Promise<T> {
     const { device } = this.#resources;
     const work = (): T => {
       const inputs = this.#upload(uploads);
@@ -224,19 +218,26 @@ export class Model<Inputs, Outputs> {
     };
     const isForeign = uploads.some(({ source }) => isGpuBuffer(source));
     if (!isForeign && !isChecked) return work();
-    try {
-      return await checked(device, `a run of ${this.#plan.name}`, work);
-    } catch (cause) {
-      if (!isForeign || (cause as VitcError).code !== 'gpu-error') throw cause;
-      throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${(cause as Error).message}`, { cause });
-    }
+    return checked(device, `a run of ${this.#plan.name}`, work).catch((cause: VitcError) => {
+      if (!isForeign || cause.code !== 'gpu-error') throw cause;
+      throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${cause.message}`, { cause });
+    });
   }
 
-  /** What the run left in `staging`. If the submit was refused, that is the reason to give. */
-  #outputsOf(staging: GPUBuffer, submitted: Promise<unknown>): Promise<Outputs> {
-    const outputs = this.#readback.read(staging) as Promise<Outputs>;
-    outputs.catch(() => {});
-    return submitted.then(() => outputs);
+  /** A run whose outputs come back. */
+  async #runAndRead(uploads: readonly Upload[], dispatches: GPUCommandBuffer): Promise<Outputs> {
+    let staging: GPUBuffer | undefined;
+    const encodeOutputs = (encoder: GPUCommandEncoder) => (staging = this.#readback.record(encoder, this.#resources.arena));
+    // Memory is taken only where no staging buffer is left.
+    const submitted = this.#submit(uploads, dispatches, this.#readback.isEmpty, encodeOutputs);
+    try {
+      if (submitted instanceof Promise) await submitted;
+      if (this.#ended) throw this.#ended;
+      return (await this.#readback.read(staging!)) as Outputs;
+    } catch (failure) {
+      if (staging) this.#readback.drop(staging);
+      throw failure;
+    }
   }
 
   /** Rejects as soon as the device is lost or the model destroyed, whatever the work itself does then. */
@@ -247,7 +248,7 @@ export class Model<Inputs, Outputs> {
       return await Promise.race([work, stopped]);
     } catch (cause) {
       if (this.#ended) throw this.#ended;
-      throw cause instanceof VitcError ? cause : new VitcError('gpu-error', `${this.#plan.name} did not run: ${(cause as Error).message}`, { cause });
+      throw cause instanceof VitcError ? cause : new VitcError('gpu-error', `${this.#plan.name} did not run: ${firstLine(cause as Error)}`, { cause });
     } finally {
       this.#waiting.delete(stop);
     }

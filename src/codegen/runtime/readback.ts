@@ -46,12 +46,7 @@ export class Readback {
 
   /** The outputs, once the GPU has written them. Rejects if the device is lost or the buffer destroyed. */
   async read(staging: GPUBuffer): Promise<Record<string, OutputTensor>> {
-    try {
-      await staging.mapAsync(MAP_MODE_READ);
-    } catch (failure) {
-      this.#drop(staging);
-      throw failure;
-    }
+    await staging.mapAsync(MAP_MODE_READ);
     const mapped = staging.getMappedRange();
     const tensors = this.outputs.map((port, i) => {
       const bytes = mapped.slice(this.#places[i], this.#places[i] + 4 * sizeOf(port.shape));
@@ -60,17 +55,18 @@ export class Readback {
     });
     staging.unmap();
     if (this.#free.length < KEPT) this.#free.push(staging);
-    else this.#drop(staging);
+    else this.drop(staging);
     return Object.fromEntries(tensors);
   }
 
-  #drop(staging: GPUBuffer): void {
+  /** Destroys a buffer of `record` that is not to be read. */
+  drop(staging: GPUBuffer): void {
     this.#all.delete(staging);
     staging.destroy();
   }
 
   destroy(): void {
-    for (const staging of [...this.#all]) this.#drop(staging);
+    for (const staging of [...this.#all]) this.drop(staging);
     this.#free.length = 0;
   }
 }

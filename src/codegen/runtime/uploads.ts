@@ -1,6 +1,7 @@
 /** Bringing large inputs to the GPU: staging buffers that stay mapped between runs, a chunk each. */
 import { COPY_SRC, MAP_MODE_WRITE, MAP_WRITE } from './constants.ts';
 import { checked } from './device.ts';
+import { unshared } from './inputs.ts';
 
 /** Smaller writes go through `writeBuffer`, whose own staging memory is as fast for them. */
 const STAGED_FROM = 2 << 20;
@@ -33,17 +34,20 @@ export class Uploads {
 
   /** Writes all of `source`, which may be reused at once, to `target` from byte `offset` on: ordered as `writeBuffer` is. */
   write(target: GPUBuffer, offset: number, source: Source): void {
-    const { queue } = this.device;
-    if (source.byteLength < STAGED_FROM) return queue.writeBuffer(target, offset, source as Float32Array<ArrayBuffer>);
+    if (source.byteLength < STAGED_FROM) return this.#writeBuffer(target, offset, source);
     const step = CHUNK / source.BYTES_PER_ELEMENT;
     for (let from = 0; from < source.length; from += step) {
       const staging = this.#mapped.pop();
       if (!staging) {
         void this.#grow();
-        return queue.writeBuffer(target, offset + from * source.BYTES_PER_ELEMENT, source as Float32Array<ArrayBuffer>, from);
+        return this.#writeBuffer(target, offset + from * source.BYTES_PER_ELEMENT, source.subarray(from));
       }
       this.#stage(staging, target, offset + from * source.BYTES_PER_ELEMENT, source.subarray(from, from + step));
     }
+  }
+
+  #writeBuffer(target: GPUBuffer, offset: number, source: Source): void {
+    this.device.queue.writeBuffer(target, offset, unshared(source) as Float32Array<ArrayBuffer>);
   }
 
   #stage(staging: GPUBuffer, target: GPUBuffer, offset: number, chunk: Source): void {

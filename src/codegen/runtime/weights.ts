@@ -4,6 +4,7 @@ import { COPY_DST, STORAGE } from './constants.ts';
 import { VitcError } from './errors.ts';
 import type { ReadOptions } from './fetch.ts';
 import { readBytes, readJson, readResponseBytes } from './fetch.ts';
+import { unshared } from './inputs.ts';
 import type { PackagePlan, WeightsManifest } from './plan.ts';
 
 export type Bytes = ArrayBuffer | Uint8Array;
@@ -30,7 +31,7 @@ async function readShard(source: WeightsSource | undefined, base: URL, file: str
   if (given === undefined) return readBytes(url, options);
   if (given instanceof Uint8Array || given instanceof ArrayBuffer) {
     options.onBytes?.(given.byteLength);
-    return given instanceof Uint8Array ? given : new Uint8Array(given);
+    return given instanceof Uint8Array ? unshared(given) : new Uint8Array(given);
   }
   return readResponseBytes(given, url, options);
 }
