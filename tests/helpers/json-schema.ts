@@ -19,6 +19,15 @@ export function schemaOf(file: string, name: string, title: string): Schema {
     if (type.isTuple()) return { type: 'array', prefixItems: type.getTupleElements().map((t) => convert(t)), minItems: type.getTupleElements().length, maxItems: type.getTupleElements().length };
     const element = type.getArrayElementType();
     if (element) return { type: 'array', items: convert(element) };
+    const alias = type.getAliasSymbol()?.getName();
+    if (type.isUnion() && alias !== undefined && !inline && type.getUnionTypes().some((t) => t.getArrayElementType()?.getAliasSymbol()?.getName() === alias)) {
+      // A type that lists itself.
+      if (!definitions.has(alias)) {
+        definitions.set(alias, {});
+        definitions.set(alias, convert(type, true));
+      }
+      return { $ref: `#/$defs/${alias}` };
+    }
     if (type.isUnion()) {
       const parts = type.getUnionTypes().filter((t) => !t.isUndefined());
       if (parts.every((t) => t.isLiteral() && !t.isBooleanLiteral())) return { enum: parts.map((t) => t.getLiteralValue()).sort() };
@@ -34,6 +43,9 @@ export function schemaOf(file: string, name: string, title: string): Schema {
       }
       return { $ref: `#/$defs/${key}` };
     }
+    const values = type.getStringIndexType();
+    if (values) return { type: 'object', additionalProperties: convert(values) };
+    if (type.isNull()) return { type: 'null' };
     const properties: Record<string, Schema> = {};
     const required: string[] = [];
     for (const property of type.getProperties()) {
@@ -58,8 +70,11 @@ export function misfits(value: unknown, schema: Schema, root: Schema = schema, p
     if (items && items.length !== value.length) return [`${path} has ${value.length} items`];
     return value.flatMap((v, i) => misfits(v, items?.[i] ?? (schema.items as Schema), root, `${path}[${i}]`));
   }
+  if (schema.type === 'null') return value === null ? [] : [`${path} is not null`];
   if (schema.type !== 'object') return typeof value === schema.type ? [] : [`${path} is ${JSON.stringify(value)}, no ${String(schema.type)}`];
   if (typeof value !== 'object' || value === null) return [`${path} is no object`];
+  const others = schema.additionalProperties as Schema | undefined;
+  if (others) return Object.entries(value).flatMap(([name, v]) => misfits(v, others, root, `${path}.${name}`));
   const properties = schema.properties as Record<string, Schema>;
   return [
     ...(schema.required as string[]).filter((name) => !(name in value)).map((name) => `${path}.${name} is missing`),
