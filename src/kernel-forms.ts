@@ -187,11 +187,12 @@ export function matchRow(kernel: Kernel): RowForm | undefined {
 
   function place(body: Expr, places: ReadonlyMap<string, number>): boolean {
     return stageRefsOf(body).every(({ stage, at }) => {
-      const { axes } = reduces.find((s) => s.name === stage)!;
+      // Stages of a prologue, looked at elsewhere, are none of these.
+      const axes = reduces.find((s) => s.name === stage)?.axes;
       // An axis that runs further than the stage's own, as a concat's does, has points without a value of the stage.
       const found = at.map((index: Index, i) => {
         const own = plainAxis(index);
-        return own?.extent === axes[i].extent ? (places.get(own.name) ?? -1) : -1;
+        return own && (!axes || own.extent === axes[i].extent) ? (places.get(own.name) ?? -1) : -1;
       });
       if (found.includes(-1) || new Set(found).size !== outer!.length || found.length !== outer!.length) return false;
       const before = positions.get(stage);

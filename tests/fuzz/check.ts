@@ -35,6 +35,7 @@ import { verifyGraph } from '../../src/verify.ts';
 import { Random } from '../helpers/random.ts';
 import { randomBindings } from '../helpers/random-graph.ts';
 import { runPlan } from '../helpers/run-plan.ts';
+import { missingBarriers } from './barriers.ts';
 import { boundErrors, compareBounded, F16, F16_WEIGHTS, F32, F64, type Arithmetic } from './rounding.ts';
 
 /** How a program is compiled. */
@@ -52,7 +53,7 @@ export interface Variant {
 
 export const PLAIN: Variant = { without: [], fuse: true, target: 'web', storage: 'f32', attention: 'chosen', instrument: false };
 
-export type Level = 'elaborate' | 'meaning' | 'format' | 'text' | 'passes' | 'lower' | 'plan' | 'device';
+export type Level = 'elaborate' | 'meaning' | 'format' | 'text' | 'passes' | 'lower' | 'plan' | 'codegen' | 'device';
 
 export interface Outcome {
   readonly failure?: { readonly level: Level; readonly message: string };
@@ -138,7 +139,10 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
     checkSame('lower', evaluateProgram(program, { inputs: bindings.inputs, weights: mainBindings.params }, { precision: 'f64' }), want, exact);
     level = 'plan';
     const plan = planChecked(program, variant, target);
+    level = 'codegen';
     const kernels = plan.kernels.map((k) => generateKernel(k, target));
+    const unmet = kernels.flatMap((k, i) => missingBarriers(k.module).map((fact) => `${plan.kernels[i].id}, ${JSON.stringify(plan.kernels[i].schedule)}: ${fact}`));
+    if (unmet.length > 0) throw new Failed('codegen', unmet.join('\n'));
     facts.kernels = kernels.length;
     facts.families = plan.kernels.map((k) => k.schedule.family);
     level = 'device';

@@ -4,11 +4,11 @@
  *
  *     npx rolldown tests/fuzz/programs.ts --platform node --format esm --external webgpu --file .gpu/programs.mjs
  *     node .gpu/programs.mjs [--count 1000] [--seed 0] [--shard 0/1] [--device software|gpu|cpu] [--seconds N]
- *                            [--out DIR] [--zoo zoo] [--show]
+ *                            [--out DIR] [--zoo zoo] [--show] [--first-failure]
  *
  * Program k of a run has the seed SEED + k; shard i of n takes every n-th. A failing program is made small and written to
  * DIR; the summary is a JSON object on standard output. `--show` prints the program of SEED and runs nothing. `cpu` stops
- * before the device. Ends with 1 where a program failed.
+ * before the device. `--first-failure` ends with the first program that fails, as it is. Ends with 1 where one failed.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: '.gpu/fuzz' },
     zoo: { type: 'string', default: 'zoo' },
     show: { type: 'boolean', default: false },
+    'first-failure': { type: 'boolean', default: false },
   },
 });
 const first = Number(options.seed);
@@ -101,7 +102,7 @@ class Run {
       const { level, message } = outcome.failure;
       this.failures.push({ seed, variant, level, message: message.slice(0, 2000) });
       process.stderr.write(`\nseed ${seed}, ${JSON.stringify(variant)}: ${level}: ${message.slice(0, 600)}\n`);
-      await this.keep(seed, program.text, variant, level);
+      if (!options['first-failure']) await this.keep(seed, program.text, variant, level);
       // One failure a program is enough.
       return;
     }
@@ -131,6 +132,7 @@ const started = performance.now();
 const seconds = (): number => (performance.now() - started) / 1000;
 for (let i = shard; i < Number(options.count) && seconds() < Number(options.seconds); i += shards) {
   await run.program(first + i);
+  if (options['first-failure'] && run.failures.length > 0) break;
   if (run.programs % 50 === 0) process.stderr.write(`${run.programs} programs, ${run.failures.length} failed, ${seconds().toFixed(0)} s\n`);
 }
 const { programs, compilations, runs, kernels, worst, compared, families, failures } = run;
