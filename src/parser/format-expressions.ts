@@ -251,7 +251,10 @@ export class ExpressionFormatter {
     }
     // A comment right after the bracket may have come there from before it, and changes nothing but the line break.
     const first = docs[0].node.location!.startOffset;
-    const commented = this.comments.leads(first) || this.comments.within(first, close.startOffset);
+    // Those within the entries of a tight list break the entries, not the list: the comment of an outer line may end up there.
+    const ends = docs.map(({ node }) => node.location!.endOffset! + 1);
+    const gaps = style === 'tight' ? ends.map((end, i) => [end, docs[i + 1]?.node.location!.startOffset ?? close.startOffset] as const) : [[first, close.startOffset] as const];
+    const commented = this.comments.leads(first) || gaps.some(([from, to]) => this.comments.within(from, to));
     const begin = this.token(open);
     const cells: Doc[] = docs.map(({ node, doc }, i) => {
       const above = this.comments.above(node.location!.startOffset);

@@ -6,7 +6,7 @@ import type { Source } from '../source.ts';
 import { print } from './doc.ts';
 import { Comments } from './format-comments.ts';
 import { FileFormatter } from './format-file.ts';
-import { parse, parseTree } from './parse.ts';
+import { parseTree } from './parse.ts';
 
 /** Lines are broken beyond this many columns, where they can be. */
 export const LINE_WIDTH = 100;
@@ -16,15 +16,24 @@ export const LINE_WIDTH = 100;
  * syntax errors stays as it is. Formatting twice changes nothing more, and never the syntax tree.
  */
 export function format(source: Source): Result<string> {
-  const { result, lexed, tree } = parseTree(source);
-  if (hasErrors(result.diagnostics) || !lexed || !tree) return { value: source.text, diagnostics: result.diagnostics };
-  const doc = new FileFormatter(new Comments(lexed)).file(tree, source.text.length);
-  const value = print(doc, LINE_WIDTH);
-  if (!sameTree(result.value, parse({ path: source.path, text: value }).value)) {
-    throw new Error(`bug: formatting changes the meaning of ${source.path}`);
+  const first = parseTree(source);
+  const { result } = first;
+  if (hasErrors(result.diagnostics) || !first.lexed || !first.tree) return { value: source.text, diagnostics: result.diagnostics };
+  let reading: ReturnType<typeof parseTree> = first;
+  let value = source.text;
+  // A comment that moved to the end of another line can break a list there once more; a second turn settles it.
+  for (let turn = 0; turn < MAX_TURNS && reading.lexed && reading.tree; turn++) {
+    const before = value;
+    value = print(new FileFormatter(new Comments(reading.lexed)).file(reading.tree, before.length), LINE_WIDTH);
+    if (value === before) break;
+    reading = parseTree({ path: source.path, text: value });
+    if (!sameTree(result.value, reading.result.value)) throw new Error(`bug: formatting changes the meaning of ${source.path}`);
   }
   return { value, diagnostics: result.diagnostics };
 }
+
+/** More than any text has needed. */
+const MAX_TURNS = 5;
 
 /** Whether two trees are equal up to their spans. */
 export function sameTree(a: File, b: File): boolean {

@@ -14,7 +14,7 @@ export class Sentences {
   constructor(private readonly random: Random) {}
 
   file(): string {
-    this.#left = this.random.integer(3, 60);
+    this.#left = this.random.integer(2, 40);
     const parts = this.some(1, 4, () => this.#item());
     if (this.random.chance(0.2)) parts.unshift('//! about the file');
     return `${this.#comments(parts.join(this.random.pick(['\n', '\n\n', ' ', '; '])))}\n`;

@@ -97,7 +97,7 @@ for (const [surface, { name }] of SURFACES.entries()) {
   const suspects = [];
   // Fresh processes now and then: memory is measured from a known start.
   for (let from = only ?? 0; from < end; ) {
-    from = await runChild(surface, from, Math.min(1000, end - from), (c) => {
+    from = await runChild(surface, from, Math.min(4000, end - from), (c) => {
       entry.cases++;
       entry.accepted += c.accepted ?? 0;
       if (c.kind) {

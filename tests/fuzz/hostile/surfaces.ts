@@ -122,7 +122,7 @@ const SOURCES = vitFiles.map((name) => readFileSync(join(ZOO, name), 'utf8'));
 function declaration(random: Random): string {
   const parts = random.pick(SOURCES).split(/(?<=\n\}\n)|\n\n/);
   const at = random.integer(0, parts.length - 1);
-  return parts.slice(at, at + random.integer(1, 3)).join('\n\n').slice(0, 6000);
+  return parts.slice(at, at + random.integer(1, 2)).join('\n\n').slice(0, 3000);
 }
 
 const WORDS = [
@@ -301,30 +301,30 @@ function loads(random: Random, plan: PackagePlan, manifestText: string): Promise
 }
 
 export const SURFACES: readonly Surface[] = [
-  { name: 'parser and formatter: sentences of the grammar', share: 14, prepare: () => formatted(SOUND), run: (r) => undefined !== formatted(new Sentences(r).file()) },
+  { name: 'parser and formatter: sentences of the grammar', share: 12, prepare: () => formatted(SOUND), run: (r) => undefined !== formatted(new Sentences(r).file()) },
   {
-    name: 'parser and formatter: real sources, tokens changed', share: 12,
+    name: 'parser and formatter: real sources, tokens changed', share: 8,
     run: (r) => {
       return undefined !== formatted(mutateText(r, declaration(r), WORDS));
     },
   },
   {
-    name: 'parser and formatter: real sources, bytes changed', share: 8,
+    name: 'parser and formatter: real sources, bytes changed', share: 6,
     run: (r) => {
       const text = declaration(r);
       return undefined !== formatted(mutateAsBytes(r, r.chance(0.8) ? text : text.slice(r.integer(0, text.length))));
     },
   },
-  { name: 'parser and formatter: random bytes', share: 6, prepare: () => formatted(SOUND), run: (r) => undefined !== formatted(new TextDecoder().decode(Uint8Array.from({ length: r.integer(0, 120) }, () => (r.chance(0.7) ? r.integer(32, 126) : r.integer(0, 255))))) },
-  { name: 'elaborator: sound models', share: 5, prepare: () => elaborated(SOUND), run: (r) => elaborated(soundModel(r)) },
-  { name: 'elaborator: models with tokens changed', share: 9, prepare: () => elaborated(SOUND), run: (r) => elaborated(mutateText(r, r.chance(0.5) ? SOUND : soundModel(r), WORDS)) },
-  { name: 'elaborator: sentences of the grammar', share: 6, prepare: () => elaborated(SOUND), run: (r) => elaborated(new Sentences(r).file()) },
+  { name: 'parser and formatter: random bytes', share: 16, prepare: () => formatted(SOUND), run: (r) => undefined !== formatted(new TextDecoder().decode(Uint8Array.from({ length: r.integer(0, 120) }, () => (r.chance(0.7) ? r.integer(32, 126) : r.integer(0, 255))))) },
+  { name: 'elaborator: sound models', share: 2, prepare: () => elaborated(SOUND), run: (r) => elaborated(soundModel(r)) },
+  { name: 'elaborator: models with tokens changed', share: 4, prepare: () => elaborated(SOUND), run: (r) => elaborated(mutateText(r, r.chance(0.5) ? SOUND : soundModel(r), WORDS)) },
+  { name: 'elaborator: sentences of the grammar', share: 4, prepare: () => elaborated(SOUND), run: (r) => elaborated(new Sentences(r).file()) },
   { name: 'elaborator: settings', share: 2, run: (r) => refusing([InvalidArgumentError], () => 'settings', () => settings(r)) },
   { name: 'graph text', share: 6, prepare: graphTexts, run: (r) => readsBack(mutantLine(r, r.pick(graphTexts())), readGraph, printGraph, verifyGraph) },
   { name: 'kernel text', share: 6, prepare: programTexts, run: (r) => readsBack(mutantLine(r, r.pick(programTexts())), readProgram, printProgram, verifyProgram) },
-  { name: 'plan text', share: 4, prepare: planTexts, run: (r) => readsBack(mutantLine(r, r.pick(planTexts())), readPlan, printPlan) },
+  { name: 'plan text', share: 3, prepare: planTexts, run: (r) => readsBack(mutantLine(r, r.pick(planTexts())), readPlan, printPlan) },
   {
-    name: 'safetensors headers', share: 8,
+    name: 'safetensors headers', share: 14,
     run: (r) => {
       const bytes = hostileSafetensors(r);
       return refusing([WeightsError], () => Buffer.from(bytes).toString('latin1'), () => {
@@ -334,7 +334,7 @@ export const SURFACES: readonly Surface[] = [
     },
   },
   {
-    name: 'safetensors files', share: 2,
+    name: 'safetensors files', share: 4,
     run: (r) => {
       const bytes = hostileSafetensors(r);
       return refusing([CliError], () => Buffer.from(bytes).toString('latin1'), async () => {
@@ -345,7 +345,7 @@ export const SURFACES: readonly Surface[] = [
     },
   },
   {
-    name: 'golden JSON', share: 3, prepare: graphs,
+    name: 'golden JSON', share: 4, prepare: graphs,
     run: (r) => {
       const text = r.chance(0.85) ? jsonText(r, mutateJson(r, golden)) : mutateAsBytes(r, JSON.stringify(golden));
       const path = scratchFile('g.json', text);
@@ -359,7 +359,7 @@ export const SURFACES: readonly Surface[] = [
     },
   },
   {
-    name: 'device profile JSON', share: 2,
+    name: 'device profile JSON', share: 3,
     run: (r) => {
       const text = r.chance(0.85) ? jsonText(r, mutateJson(r, profile)) : mutateAsBytes(r, JSON.stringify(profile));
       return refusing([CliError], () => text, () => {
@@ -368,10 +368,10 @@ export const SURFACES: readonly Surface[] = [
       });
     },
   },
-  { name: "a package's plan", share: 3, prepare: tiny, run: (r) => loads(r, mutateJson(r, tiny().table) as PackagePlan, JSON.stringify(tiny().manifest)) },
-  { name: "a package's weights.json", share: 2, prepare: tiny, run: (r) => loads(r, tiny().table, r.chance(0.85) ? jsonText(r, mutateJson(r, tiny().manifest)) : mutateAsBytes(r, JSON.stringify(tiny().manifest))) },
+  { name: "a package's plan", share: 2, prepare: tiny, run: (r) => loads(r, mutateJson(r, tiny().table) as PackagePlan, JSON.stringify(tiny().manifest)) },
+  { name: "a package's weights.json", share: 1, prepare: tiny, run: (r) => loads(r, tiny().table, r.chance(0.85) ? jsonText(r, mutateJson(r, tiny().manifest)) : mutateAsBytes(r, JSON.stringify(tiny().manifest))) },
   {
-    name: 'pictures', share: 2, prepare: pictureSeeds,
+    name: 'pictures', share: 1, prepare: pictureSeeds,
     run: async (r) => {
       const bytes = mutateBytes(r, r.pick(await pictureSeeds()));
       return refusing([CliError], () => Buffer.from(bytes).toString('base64'), async () => {
