@@ -124,3 +124,135 @@ describe('pull', () => {
     expect(existsSync(join(cache, '..', 'escape.safetensors'))).toBe(false);
   });
 });
+
+describe('a hostile hub', () => {
+  const good = { type: 'file', path: 'model.safetensors', size: 4, oid: 'b'.repeat(40) };
+  const lfs = (oid: unknown, size: unknown = 4) => ({ ...good, lfs: { oid, size, pointerSize: 130 } });
+  const data = Uint8Array.of(1, 2, 3, 4);
+  const hash = createHash('sha256').update(data).digest('hex');
+  let hostile: Server;
+  let base: string;
+  let listing: (response: ServerResponse, request: IncomingMessage) => void;
+  let file: (response: ServerResponse, request: IncomingMessage) => void;
+  const lists = (entries: unknown) => (response: ServerResponse) => void response.setHeader('content-type', 'application/json').end(JSON.stringify(entries));
+
+  beforeEach(async () => {
+    listing = lists([lfs(hash)]);
+    file = (response) => void response.end(data);
+    hostile = createServer((request, response) => (request.url!.startsWith('/api/') ? listing(response, request) : file(response, request)));
+    await new Promise<void>((done) => hostile.listen(0, '127.0.0.1', done));
+    base = `http://127.0.0.1:${(hostile.address() as AddressInfo).port}`;
+  });
+
+  afterEach(() => {
+    hostile.closeAllConnections();
+    hostile.close();
+  });
+
+  const pulled = () => failure(pull(model, { endpoint: base, cache, patience: 500 }));
+  /** Everything below the cache's parent that a download could have written. */
+  const written = () => readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => /\./.test(name.split('/').at(-1)!));
+
+  it('is taken at its word where it is none', async () => {
+    expect(await pulled()).toBe('no failure');
+    expect(written()).toHaveLength(1);
+  });
+
+  it.each([
+    ['a hash that is a path', lfs('../../../../escape')],
+    ['a hash that is a number', lfs(7)],
+    ['a hash of the wrong length', lfs('ab')],
+    ['a negative size', lfs(hash, -1)],
+    ['a fractional size', lfs(hash, 0.5)],
+    ['an enormous size', lfs(hash, 1e300)],
+    ['a size that is a text', lfs(hash, '4')],
+    ['a blob hash that is a path', { ...good, oid: '../../x' }],
+  ])('is refused for %s', async (_, entry) => {
+    listing = lists([entry]);
+    expect(await pulled()).toMatch(/^E0821: cannot list some\/model: model\.safetensors is listed with the (hash|size) /);
+    expect(written()).toEqual([]);
+  });
+
+  it.each([
+    ['no list', { a: 1 }], ['null', null], ['texts', ['a', 'b']], ['entries without a path', [{ type: 'file', size: 1 }]],
+    ['names that leave the folder', ['../x.safetensors', '/x.safetensors', 'a/../../x.safetensors', '..\\x.safetensors', 'x\u0000.safetensors', '.safetensors', ''].map((path) => ({ ...lfs(hash), path }))],
+  ])('is refused for a listing of %s', async (_, entries) => {
+    listing = lists(entries);
+    expect(await pulled()).toMatch(/^E0821: /);
+    expect(written()).toEqual([]);
+  });
+
+  it('lists no more than a repository has', async () => {
+    let pages = 0;
+    listing = (response) => void response.setHeader('link', `<${base}/api/models/some/model/tree/main?page=${++pages}>; rel="next"`).setHeader('content-type', 'application/json').end('[]');
+    expect(await pulled()).toMatch(/more than 100 pages/);
+    expect(pages).toBe(100);
+    listing = (response) => {
+      response.setHeader('content-type', 'application/json').write('[');
+      const more = () => void (response.destroyed || response.write(' '.repeat(1 << 20), more));
+      more();
+    };
+    expect(await failure(pull(model, { endpoint: base, cache, patience: 20_000 }))).toMatch(/more than the \d+ bytes of a page/);
+  });
+
+  it('sends no more than it lists, and not less', async () => {
+    file = (response) => {
+      const more = () => void (response.destroyed || response.write(new Uint8Array(1 << 16), more));
+      more();
+    };
+    expect(await pulled()).toMatch(/^E0822: .* the hub sends more than the 4 bytes of model\.safetensors/);
+    file = (response) => void response.end(data.subarray(0, 3));
+    expect(await pulled()).toMatch(/^E0822: .* ended at 3 of 4 bytes/);
+    file = (response) => void response.writeHead(206, { 'content-range': 'bytes 0-3/4' }).end(data);
+    expect(await pulled()).toMatch(/^E0822: .* another part than was asked for/);
+    file = (response) => void response.end(Uint8Array.of(9, 9, 9, 9));
+    expect(await pulled()).toMatch(/^E0823: /);
+    expect(written()).toEqual([]);
+  });
+
+  it('is given up where it says nothing', async () => {
+    file = () => {};
+    expect(await pulled()).toMatch(/^E0822: .* sent nothing for 0\.5 s/);
+    file = (response) => void response.write(data.subarray(0, 1));
+    expect(await pulled()).toMatch(/^E0822: .* sent nothing for 0\.5 s/);
+    listing = () => {};
+    expect(await pulled()).toMatch(/^E0821: /);
+  });
+
+  it('gets no token where it redirects to another, and nothing where it redirects for ever', async () => {
+    const seen: (string | undefined)[] = [];
+    const other = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end(data);
+    });
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+    process.env.HF_TOKEN = 'hf_secret';
+    try {
+      file = (response) => void response.writeHead(302, { location: `http://127.0.0.1:${(other.address() as AddressInfo).port}/elsewhere` }).end();
+      expect(await pulled()).toBe('no failure');
+      expect(seen).toEqual([undefined]);
+      rmSync(join(cache, 'hub'), { recursive: true });
+      for (const location of [`${base}/again`, 'file:///etc/passwd', 'http://']) {
+        file = (response) => void response.writeHead(302, { location }).end();
+        expect(await pulled()).toMatch(/^E0822: /);
+      }
+    } finally {
+      delete process.env.HF_TOKEN;
+      other.close();
+    }
+    expect(written()).toEqual([]);
+  });
+
+  it('may list an empty file', async () => {
+    const nothing = createHash('sha256').digest('hex');
+    listing = lists([lfs(nothing, 0)]);
+    file = (response) => void response.end();
+    expect(await pulled()).toBe('no failure');
+  });
+
+  it('needs a cache that can be written, and does not wait for one that cannot', async () => {
+    writeFileSync(join(cache, 'file'), '');
+    for (const place of [join(cache, 'file'), ...(existsSync('/proc/self') ? ['/proc', '/proc/self/x'] : [])])
+      expect(await failure(pull(model, { endpoint: base, cache: place }))).toMatch(/^E0822: model\.safetensors of some\/model was not downloaded: /);
+  });
+});

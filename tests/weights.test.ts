@@ -87,9 +87,45 @@ describe('safetensors', () => {
     ['a shape that does not fit', file('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', 4), 'needs 8 bytes'],
     ['an overlap', file('{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}', 4), '"b" overlaps "a"'],
     ['no description', file('{"w":null}'), '"w" has no description'],
+    ['fractional offsets', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0.5,1.5]}}', 4), '"w" has no valid data_offsets'],
+    ['offsets over 2^53', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":[9007199254740992,9007199254740993]}}', 4), '"w" has no valid data_offsets'],
+    ['infinite offsets', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1e999]}}', 4), '"w" has no valid data_offsets'],
+    ['offsets that are texts', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":["0","1"]}}', 4), '"w" has no valid data_offsets'],
+    ['three offsets', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}}', 4), '"w" has no valid data_offsets'],
+    ['offsets of an object', file('{"w":{"dtype":"U8","shape":[1],"data_offsets":{"0":0,"1":1,"length":2}}}', 4), '"w" has no valid data_offsets'],
+    ['no offsets', file('{"w":{"dtype":"U8","shape":[1]}}', 4), '"w" has no valid data_offsets'],
+    ['a fractional extent', file('{"w":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}}', 4), '"w" has no valid shape'],
+    ['too many axes', file(`{"w":{"dtype":"U8","shape":[${Array(17).fill(1).join()}],"data_offsets":[0,1]}}`, 4), '"w" has no valid shape'],
+    ['a shape that is a text', file('{"w":{"dtype":"U8","shape":"1","data_offsets":[0,1]}}', 4), '"w" has no valid shape'],
+    ['a dtype that is a number', file('{"w":{"dtype":4,"shape":[1],"data_offsets":[0,1]}}', 4), '"w" has the unknown dtype "4"'],
+    ['a dtype of lower case', file('{"w":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}}', 4), '"w" has the unknown dtype "f32"'],
+    ['no dtype', file('{"w":{"shape":[1],"data_offsets":[0,1]}}', 4), '"w" has the unknown dtype "undefined"'],
+    ['NaN in the header', file('{"w":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', 4), 'the header is no JSON'],
+    ['Infinity in the header', file('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,Infinity]}}', 4), 'the header is no JSON'],
+    ['a list as a description', file('{"w":[1,2]}', 4), '"w" has the unknown dtype'],
+    ['a tensor inside another', file('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', 4), '"b" overlaps "a"'],
+    ['the same bytes twice', file('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', 4), '"b" overlaps "a"'],
+    ['__proto__ twice', file('{"__proto__":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"__proto__":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), 'names "__proto__" twice'],
+    ['a broken tensor named __proto__', file('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,1]}}', 4), '"__proto__" of F32[1] needs 4 bytes'],
+    ['deep nesting', file(`{"w":${'['.repeat(100_000)}${']'.repeat(100_000)}}`), '"w" has the unknown dtype'],
+    ['nesting that never ends', file(`{"w":${'{"a":'.repeat(100_000)}`), 'the header is no JSON'],
+    ['metadata that are no texts', file('{"__metadata__":{"a":1}}'), '__metadata__ "a" is no string'],
+    ['metadata of another kind', file('{"__metadata__":[]}'), '__metadata__ is no object'],
+    ['a header beyond the file', (() => { const f = file('{}'); f[0] = 3; return f; })(), 'its header would take 3 bytes of 10'],
+    ['an empty header', file(''), 'the header is no JSON'],
+    ['a very long name', file(`{"${'x'.repeat(100_000)}":null}`), `tensor "${'x'.repeat(120)}…" has no description`],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => readHeader(bytes, bytes.length, 'f')).toThrow(WeightsError);
     expect(() => readHeader(bytes, bytes.length, 'f')).toThrow(message);
+    expect(() => readHeader(bytes, bytes.length, 'f')).toThrow(/^f: /);
+  });
+
+  it('takes any name, and gives it back', () => {
+    const names = ['__proto__', 'constructor', 'toString', '../x', '', '</script>', '\n', '\u2028', '🙂', 'x'.repeat(5000)];
+    const bytes = writeSafetensors(new Map(names.map((name, i) => [name, { shape: [1], data: Float32Array.of(i) }])));
+    const { entries } = readHeader(bytes, bytes.length, 'f');
+    expect([...entries.keys()].sort()).toEqual([...names].sort());
+    names.forEach((name, i) => expect(decodeTensor(entries.get(name)!, bytes.subarray(entries.get(name)!.start, entries.get(name)!.end))[0]).toBe(i));
   });
 });
 

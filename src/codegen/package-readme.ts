@@ -10,6 +10,11 @@ function bytes(count: number): string {
   return count < 1 << 20 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / (1 << 20)).toFixed(1)} MiB`;
 }
 
+/** Markdown may hold HTML, which a model's documentation does not mean. */
+function withoutHtml(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+}
+
 function exampleInput({ inputs, plan }: ModuleFacts, index: number): string {
   const { name, image } = inputs[index];
   if (image) return `${name}: picture`;
@@ -25,7 +30,7 @@ export function readme(facts: ModuleFacts, packageName: string, { hasWeights, pr
   const boxes = boxesOf(facts.outputs);
   const lines = [
     `# ${packageName}`,
-    ...(facts.doc ? [facts.doc.trim(), ''] : []),
+    ...(facts.doc ? [withoutHtml(facts.doc.trim()), ''] : []),
     `The model \`${plan.name}\` as WebGPU kernels, compiled by vitc. An ES module without dependencies, for browsers, Node and Deno.`,
     '',
     '```js',
