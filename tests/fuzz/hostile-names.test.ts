@@ -141,7 +141,7 @@ describe.skipIf(typeof launched === 'string')('a report of hostile names', () =>
   test('runs nothing and says nothing', async () => {
     const all = HOSTILE.join(' ');
     const figures = profileNamed('apple-m2')!;
-    const profile: Profile = { ...figures, name: all, description: all, sources: Object.fromEntries(Object.keys(figures.sources).map((key) => [key, all])) };
+    const profile: Profile = { ...figures, name: all, description: all, sources: Object.fromEntries(Object.keys(figures.sources).map((key) => [key, all])) as unknown as Profile['sources'] };
     const { report, sources, compilation } = makeReport({ graph, target: WEB, dtype: 'f32', profile });
     expect(sources.some((s) => s.path.includes('onerror'))).toBe(true);
     const rename = (value: unknown): unknown =>
