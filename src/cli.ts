@@ -12,6 +12,7 @@ import { reportCommand } from './cli/commands/report.ts';
 import { runCommand } from './cli/commands/run.ts';
 import { sweepCommand } from './cli/commands/sweep.ts';
 import { traceCommand } from './cli/commands/trace.ts';
+import { tuneCommand } from './cli/commands/tune.ts';
 import { verifyCommand } from './cli/commands/verify.ts';
 import { weightsCommand } from './cli/commands/weights.ts';
 import { zooCommand } from './cli/commands/zoo.ts';
@@ -20,7 +21,7 @@ import { packageVersion } from './cli/files.ts';
 import { guarded, printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError } from './diagnostics.ts';
 
-const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, reportCommand, sweepCommand, profileDeviceCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
+const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, tuneCommand, reportCommand, sweepCommand, profileDeviceCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
 /** Usage errors repeat what was written on the command line. */
 const OUTPUT = {

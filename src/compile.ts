@@ -7,7 +7,7 @@ import { error, hasErrors, type Diagnostic, type Result } from './diagnostics.ts
 import { generateKernel, type KernelCode } from './codegen/generate.ts';
 import { checkFile, elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
 import { paramsOf, sizeOf, type Graph, type NodeOf, type Shape } from './graph.ts';
-import type { Program } from './kernel.ts';
+import type { Kernel, Program } from './kernel.ts';
 import { lower } from './lower/lower.ts';
 import { parse } from './parser/parse.ts';
 import { runPasses, type PassOptions } from './passes/pipeline.ts';
@@ -17,6 +17,7 @@ import { evaluateGraph } from './reference/graph.ts';
 import { plan as makePlan } from './schedule/plan.ts';
 import { acceptsPrologue } from './schedule/prologue.ts';
 import { chooseSchedule } from './schedule/rules.ts';
+import type { Schedule } from './schedule.ts';
 import type { Source } from './source.ts';
 import type { Target } from './targets.ts';
 import { encodeF16 } from './half.ts';
@@ -91,6 +92,8 @@ export interface CompileOptions {
   /** False: every operation its own kernel, for the report's 'before'. */
   readonly fuse?: boolean;
   readonly passes?: PassOptions;
+  /** A schedule that replaces the rules' choice for a kernel, such as a tuned one. */
+  readonly schedule?: (kernel: Kernel) => Schedule | undefined;
 }
 
 /** Every level of one compiled model. */
@@ -117,7 +120,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
     target: options.target,
     storage: options.dtype,
   });
-  const planned = makePlan(program, options.target);
+  const planned = makePlan(program, options.target, { schedule: options.schedule });
   const { value: plan, diagnostics } = planned;
   if (!plan || hasErrors(diagnostics)) return { value: undefined, diagnostics };
   const kernels = plan.kernels.map((kernel) => generateKernel(kernel, options.target));

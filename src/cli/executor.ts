@@ -16,6 +16,7 @@ import { error } from '../diagnostics.ts';
 import { writeFolder } from './outputs.ts';
 import { packageFiles } from './packages.ts';
 import { printDiagnostics } from './terminal.ts';
+import { tunedChoice, type TuningFile } from './tuning.ts';
 
 export type Values = Float32Array | Int32Array;
 
@@ -65,13 +66,15 @@ export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f
 export interface CompileRequest {
   readonly dtype: 'f32' | 'f16';
   readonly target: Target;
+  readonly tuning?: TuningFile;
 }
 
 /** Compiles; diagnostics are printed, errors end the command. */
-export function compileOrFail(graph: Graph, request: CompileRequest): Compilation {
-  const { value, diagnostics } = compileGraph(graph, request);
+export function compileOrFail(graph: Graph, { dtype, target, tuning }: CompileRequest): Compilation {
+  const tuned = tuning && tunedChoice(tuning, target);
+  const { value, diagnostics } = compileGraph(graph, { dtype, target, schedule: tuned?.schedule });
   if (!value) throw new CliError(diagnostics);
-  printDiagnostics(diagnostics);
+  printDiagnostics([...diagnostics, ...(tuned?.diagnostics() ?? [])]);
   return value;
 }
 
@@ -93,12 +96,13 @@ export interface PackageRequest {
   /** Where the package is kept; a folder of its own that is removed after, unless given. */
   readonly keep?: string;
   readonly onPacked?: (done: number, total: number) => void;
+  readonly tuning?: TuningFile;
 }
 
 /** Compiles for an open device, writes the package and loads it. */
 export async function packageExecutor(request: PackageRequest): Promise<LoadedPackage & { readonly files: readonly string[]; readonly compilation: Compilation }> {
   const { graph, opened } = request;
-  const compilation = compileOrFail(graph, { dtype: request.dtype, target: request.target ?? opened.target });
+  const compilation = compileOrFail(graph, { dtype: request.dtype, target: request.target ?? opened.target, tuning: request.tuning });
   const files = packageFiles(compilation, packWeights(compilation, request.read, request.onPacked));
   const parent = request.keep === undefined ? mkdtempSync(join(tmpdir(), 'vitc-')) : undefined;
   const folder = request.keep ?? join(parent!, 'package');

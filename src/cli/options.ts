@@ -52,6 +52,7 @@ export const weightsOption = () => new Option('--weights <file>', 'weights: a sa
 export const seedOption = () => new Option('--seed <n>', 'seeded weights instead of a file').argParser(nonNegativeInteger);
 export const deviceOption = () => new Option('--device <kind>', 'where to run').choices(['auto', 'gpu', 'software', 'cpu'] satisfies DeviceChoice[]).default('auto', 'the best there is');
 export const targetOption = () => new Option('--target <name>', "what code may rely on: 'web', WebGPU's default limits, or 'native', what this machine's adapter offers").choices(['web', 'native']).default('web');
+export const tuningOption = () => new Option('--tuning <file>', 'schedules that `vitc tune` found, in place of what the rules choose');
 export const jsonOption = () => new Option('--json', 'print a JSON object for programs');
 
 /** A command that runs a model on a device: where its weights, shapes and code come from. */

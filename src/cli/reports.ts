@@ -12,6 +12,7 @@ import type { Target } from '../targets.ts';
 import { CliError, EXIT } from './errors.ts';
 import { compileOrFail } from './executor.ts';
 import { readText } from './files.ts';
+import type { TuningFile } from './tuning.ts';
 
 /** A built-in profile's name or a file that `vitc profile-device` wrote. */
 export function findProfile(argument: string = DEFAULT_PROFILE): Profile {
@@ -40,6 +41,7 @@ export interface ReportRequest {
   readonly compilation?: Compilation;
   /** False: the report is of the plan in which every operation is a dispatch of its own. */
   readonly fuse?: boolean;
+  readonly tuning?: TuningFile;
 }
 
 /** The batch of a graph: the free dimension of its first input. */
@@ -72,7 +74,7 @@ export function makeReport(request: ReportRequest): FullReport {
     return value;
   };
   const unfused = apart();
-  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype }));
+  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype, tuning: request.tuning }));
   const analysis = analyze({ graph, batch: batchOf(graph), dtype, profile, fused: plannedCode(compilation), unfused: plannedCode(unfused), plain: plannedCode(apart({ passes: [] })), measured });
   return { ...analysis, compilation };
 }

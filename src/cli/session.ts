@@ -13,6 +13,7 @@ import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
 import { restore, summarize } from './outputs.ts';
 import { formatBytes, plain, progress, say } from './terminal.ts';
+import { openTuning } from './tuning.ts';
 
 export interface Session {
   readonly name: string;
@@ -31,6 +32,7 @@ export interface SessionOptions {
   readonly dtype: 'f32' | 'f16';
   readonly target: string;
   readonly keep?: string;
+  readonly tuning?: string;
 }
 
 /** Opens a package's folder, or compiles a model; `pictures` is how many are to be run. */
@@ -63,7 +65,7 @@ async function openModel(argument: string, options: SessionOptions, opened: Open
   }
   const bar = progress('packing weights');
   const target = options.target === 'web' ? WEB : undefined;
-  const executor = await packageExecutor({ graph, read: weights.read, dtype: options.dtype, target, opened, keep: options.keep, onPacked: bar.update }).finally(() => bar.stop());
+  const executor = await packageExecutor({ graph, read: weights.read, dtype: options.dtype, target, opened, keep: options.keep, tuning: openTuning(options.tuning), onPacked: bar.update }).finally(() => bar.stop());
   const { plan } = executor.compilation;
   say(`compiled to ${plan.kernels.length} kernels in ${plan.steps.length} dispatches, ${formatBytes(plan.weightShards.reduce((a, b) => a + b, 0))} of weights, arena ${formatBytes(plan.arenaBytes)}`);
   return { name: graph.name, executor, labels, written: options.keep === undefined ? [] : [summarize(options.keep, executor.files)] };

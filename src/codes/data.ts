@@ -23,6 +23,18 @@ export const DATA_CODES = {
   E0821: { title: 'not on the hub', explanation: 'The hub has no such repository, revision or file, or does not show it. Private repositories need a token in HF_TOKEN; another hub is named by HF_ENDPOINT.' },
   E0822: { title: 'download not complete', explanation: 'The connection ended before the file did. What came is kept, and the same command goes on from there.' },
   E0823: { title: 'download altered', explanation: 'The bytes that came do not have the hash that the hub lists. The file was removed.' },
+  E0830: {
+    title: 'unreadable tuning file',
+    explanation: 'A tuning file is what `vitc tune` writes: a JSON object of format "vitc-tuning" with schedules by kernel (docs/tuning.md). Nothing of a file that is none, or of a version that this compiler does not read, is used.',
+  },
+  W0831: {
+    title: 'tuned schedule not used',
+    explanation: 'The tuning file names a kernel of the model, but the schedule it has for it is none that this compiler would measure for the kernel and the target: it is of another version, was tuned for a device with larger limits, or was altered. The rules choose the schedule, as without the file.',
+  },
+  W0832: {
+    title: 'tuning file without effect',
+    explanation: 'No kernel of the model is in the tuning file. Entries are of single kernels with their extents, so a model tuned at one batch size, dtype or target has other kernels at another. Tune it as it is compiled.',
+  },
   E0810: {
     title: 'unreadable picture',
     explanation: 'The file is no picture that can be decoded (JPEG, PNG, WebP, AVIF, TIFF, GIF), or is cut short. In a folder, such files are named, left out, and the exit code is 1.',

@@ -11,3 +11,13 @@ export function kernelKey({ params, stages, stores }: Kernel): string {
     ...stores.map((s) => `${s.buffer} ${s.stage} ${s.at?.map(keyOf).join() ?? ''}`),
   ].join('\n');
 }
+
+/** 64 bits of a kernel's key as hexadecimal digits (FNV-1a twice, from different starts): short enough for files. */
+export function kernelDigest(kernel: Kernel): string {
+  const text = kernelKey(kernel);
+  return [0x811c9dc5, 0x9747b28c].map((start) => {
+    let hash = start;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    return (hash >>> 0).toString(16).padStart(8, '0');
+  }).join('');
+}

@@ -12,7 +12,8 @@ import { packageVersion } from '../files.ts';
 import { reason, writeWhole } from '../outputs.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, weightsOption } from '../options.ts';
+import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, tuningOption, weightsOption } from '../options.ts';
+import { openTuning } from '../tuning.ts';
 import { DEFAULT_PEERS, parsePeers, Peers } from '../peers.ts';
 import { formatBytes, formatMilliseconds, print, progress, say, table } from '../terminal.ts';
 import { seededWeight } from '../../weights/seeded.ts';
@@ -29,6 +30,7 @@ interface BenchOptions {
   readonly seconds: number;
   readonly kernels: number;
   readonly json?: boolean;
+  readonly tuning?: string;
   readonly peers?: string | true;
   readonly python: string;
   readonly peerTimeout: number;
@@ -47,6 +49,7 @@ export const benchCommand: CommandMaker = (setExit) =>
     .addOption(new Option('--dtype <type,...>', dtypeOption().description).argParser(listOf(dtype)).default(['f32'], 'f32'))
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
+    .addOption(tuningOption())
     .option('--seconds <n>', 'how long to measure each figure', positiveNumber, 2)
     .option('--kernels <n>', 'how many kernels to list', positiveInteger, 15)
     .option('--peers [list]', `beside what runs the same models here: ${DEFAULT_PEERS.join(',')} unless named; torch-compile and ort-cpu on request`)
@@ -129,7 +132,7 @@ async function fromSource({ model: argument, batch, dtype }: Setting, options: B
   const model = findModel(argument);
   const graph = graphOf(model, { set: options.set, batch });
   const read = (await weightsFor(model, graph, options))?.read ?? ((name, shape) => seededWeight(name, shape));
-  return packageExecutor({ graph, read, dtype, target: options.target === 'web' ? WEB : undefined, opened });
+  return packageExecutor({ graph, read, dtype, target: options.target === 'web' ? WEB : undefined, opened, tuning: openTuning(options.tuning) });
 }
 
 /** Whether everything that was asked for and is there was measured. */
@@ -161,7 +164,7 @@ async function benchMany(settings: readonly Setting[], options: BenchOptions, op
     if (options.markdown !== undefined) writeWhole(options.markdown, comparisonMarkdown(head, results));
     say(`${result.model}, ${result.dtype}, batch ${result.batch}: ${result.ours.error ?? `whole ${figure(result.ours.whole)}, device ${figure(result.ours.device)}`}`);
   };
-  const compileOptions = ['--target', options.target, ...(options.weights === undefined ? [] : ['--weights', options.weights]), ...(options.seed === undefined ? [] : ['--seed', String(options.seed)])];
+  const compileOptions = ['--target', options.target, ...(options.weights === undefined ? [] : ['--weights', options.weights]), ...(options.seed === undefined ? [] : ['--seed', String(options.seed)]), ...(options.tuning === undefined ? [] : ['--tuning', options.tuning])];
   const onPrepared = (done: number, total: number): void => {
     bar.update(done, total);
     if (done < total) return;

@@ -3,10 +3,11 @@ import { Command } from 'commander';
 import { packWeights } from '../../compile.ts';
 import { compileOrFail, targetNamed } from '../executor.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { batchOption, dtypeOption, seedOption, setOption, targetOption, weightsOption, type CommandMaker } from '../options.ts';
+import { batchOption, dtypeOption, seedOption, setOption, targetOption, tuningOption, weightsOption, type CommandMaker } from '../options.ts';
 import { writeFolder } from '../outputs.ts';
 import { packageFiles } from '../packages.ts';
 import { formatBytes, formatMilliseconds, plain, print, progress, say } from '../terminal.ts';
+import { openTuning } from '../tuning.ts';
 
 export const compileCommand: CommandMaker = () =>
   new Command('compile')
@@ -19,8 +20,10 @@ export const compileCommand: CommandMaker = () =>
     .addOption(targetOption())
     .addOption(weightsOption())
     .addOption(seedOption())
+    .addOption(tuningOption())
     .option('--timings', 'tell how long each step took')
     .action(async (argument: string, options) => {
+      const tuning = openTuning(options.tuning);
       const target = await targetNamed(options.target);
       const steps: [string, number][] = [];
       const timed = <T>(name: string, run: () => T): T => {
@@ -31,7 +34,7 @@ export const compileCommand: CommandMaker = () =>
       };
       const model = findModel(argument);
       const graph = timed('elaborate', () => graphOf(model, { set: options.set, batch: options.batch }));
-      const compilation = timed('compile', () => compileOrFail(graph, { dtype: options.dtype, target }));
+      const compilation = timed('compile', () => compileOrFail(graph, { dtype: options.dtype, target, tuning }));
       const weights = await timed('open weights', () => weightsFor(model, graph, options));
       const bar = progress('packing weights');
       const shards = weights && timed('pack weights', () => packWeights(compilation, weights.read, bar.update));

@@ -13,11 +13,12 @@ import { packageExecutor, targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { measureSteps } from '../measuring.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, setting, targetOption, type CommandMaker } from '../options.ts';
+import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, setting, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { findProfile, makeReport, type FullReport } from '../reports.ts';
 import { reportText } from '../report-text.ts';
 import { print, say } from '../terminal.ts';
+import { openTuning } from '../tuning.ts';
 import { seededWeight } from '../../weights/seeded.ts';
 import type { ConfigLiteral } from '../../compile.ts';
 
@@ -28,6 +29,7 @@ interface Options {
   readonly target: string;
   readonly profile?: string;
   readonly fuse: boolean;
+  readonly tuning?: string;
 }
 
 export const reportCommand: CommandMaker = () =>
@@ -38,6 +40,7 @@ export const reportCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(targetOption())
+    .addOption(tuningOption())
     .option('--no-fuse', 'of the plan in which every operation is a dispatch of its own')
     .option('--profile <name>', `device to predict for: ${PROFILES.map((p) => p.name).join(', ')}, or a file that profile-device wrote`)
     .option('--compare <other...>', 'side by side with other models, or the same one otherwise: MODEL, MODEL@batch=64,dtype=f16, @profile=apple-m2, @fuse=false, @set.NAME=VALUE')
@@ -68,7 +71,7 @@ function writePage(file: string, { report, sources, compilation }: FullReport, c
 
 async function reportOf(argument: string, options: Options): Promise<FullReport> {
   const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
-  return makeReport({ graph, target: await targetNamed(options.target), dtype: options.dtype, profile: findProfile(options.profile), fuse: options.fuse });
+  return makeReport({ graph, target: await targetNamed(options.target), dtype: options.dtype, profile: findProfile(options.profile), fuse: options.fuse, tuning: openTuning(options.tuning) });
 }
 
 /** `MODEL@name=value,...`; without a model, the first one's. */
@@ -117,7 +120,7 @@ async function measuredReport(argument: string, options: Options & { readonly de
   say(`measuring on ${opened.description}`);
   const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
   const target = given && options.target === 'web' ? WEB : opened.target;
-  const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), dtype: options.dtype, target, opened });
+  const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), dtype: options.dtype, target, opened, tuning: openTuning(options.tuning) });
   try {
     const measured = await measureSteps(executor);
     if (!measured) throw new CliError(error('E0905', `${opened.description} has no timestamps, so that its dispatches cannot be timed`), EXIT.noDevice);

@@ -8,7 +8,7 @@ import { CliError, EXIT } from '../errors.ts';
 import type { Executor, InputPort, OutputTensor, Values } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { findPictures, type PictureSource } from '../images.ts';
-import { collect, type CommandMaker, deviceCommand, jsonOption, nonNegativeInteger, positiveInteger } from '../options.ts';
+import { collect, type CommandMaker, deviceCommand, jsonOption, nonNegativeInteger, positiveInteger, tuningOption } from '../options.ts';
 import { bars, best, type Score } from '../results.ts';
 import { openSession, readTensors, type Session } from '../session.ts';
 import { color, formatMilliseconds, plain, print, printDiagnostics, progress, say } from '../terminal.ts';
@@ -25,6 +25,7 @@ export const runCommand: CommandMaker = (setExit) =>
     .option('--repeat <n>', 'run again so often and tell the median time', nonNegativeInteger, 0)
     .option('--output <file>', 'write the outputs to a safetensors file')
     .option('--keep <dir>', 'keep the compiled package in this folder')
+    .addOption(tuningOption())
     .addOption(jsonOption())
     .action(async (argument: string, options) => {
       const pictures: PictureSource[] = (options.image ?? []).flatMap(findPictures);
