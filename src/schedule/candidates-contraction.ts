@@ -1,10 +1,12 @@
 /** Schedules of contractions worth measuring: tiles staged or straight from memory, and fragments for matrix units. */
-import { contractionProblem } from '../kernel-contraction.ts';
+import { sizeOf } from '../graph.ts';
+import { contractionProblem, type ContractionProblem } from '../kernel-contraction.ts';
 import { FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
+import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
-import type { ContractionSchedule, Schedule } from '../schedule.ts';
+import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
-import { subgroupMatrixSchedule } from './contraction.ts';
+import { fragmentsFit, subgroupMatrixSchedule } from './contraction.ts';
 
 const POWERS = [1, 2, 4, 8, 16, 32, 64] as const;
 const upTo = (most: number): number[] => POWERS.filter((p) => p <= most);
@@ -12,31 +14,36 @@ const upTo = (most: number): number[] => POWERS.filter((p) => p <= most);
 /** Results that a thread keeps at most, and threads of a workgroup. */
 const MOST_RESULTS = 64;
 const MOST_THREADS = 512;
+/** Numbers of a prologue's row that a thread takes at most. */
+const MOST_TURNS = 64;
 
 export function contractionCandidates(kernel: Kernel, target: Target): Schedule[] {
   const problem = contractionProblem(kernel);
   if (!problem || problem.B > target.limits.maxComputeWorkgroupsPerDimension) return [];
   const { M, N } = problem;
   const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const fitting = (s: ContractionSchedule): boolean => fits(s, M, N, target.limits);
+  const fitting = (s: ContractionSchedule): boolean => fits(s, problem, target.limits);
   const direct = directTiles(M, N, depth, target.software).filter(fitting);
   // Workgroup memory of a CPU is memory.
   const staged = target.software || N < 4 ? [] : stagedTiles(M, N, depth).filter(fitting);
-  return [...fragments(kernel, target), ...staged, ...direct];
+  return [...fragments(kernel, problem, target), ...staged, ...direct];
 }
 
 /** Whether a side's tile is not wholly beyond what there is to compute. */
 const useful = (extent: number, thread: number, group: number): boolean => group === 1 || thread * group < 2 * extent;
 
-function fits({ threadM, threadN, groupM, groupN, tileK, splitK }: ContractionSchedule, M: number, N: number, limits: TargetLimits): boolean {
+function fits({ threadM, threadN, groupM, groupN, tileK, splitK }: ContractionSchedule, { M, N, prologue }: ContractionProblem, limits: TargetLimits): boolean {
   const [rows, columns] = [threadM * groupM, threadN * groupN];
   const threads = groupM * groupN * splitK;
   const sums = splitK > 1 ? (splitK / 2) * rows * columns : 0;
+  const before = prologue && prologueSeats(prologue, prologue.side === 'left' ? rows : columns, threads);
+  // Few threads would keep more of a row than there are registers.
+  if (before && prologue.stages.some(({ stage }) => sizeOf(stage.reduce.axes.map((a) => a.extent)) > MOST_TURNS * before.threads)) return false;
   return (
     useful(M, threadM, groupM) &&
     useful(N, threadN, groupN) &&
     threads <= Math.min(MOST_THREADS, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX) &&
-    4 * ((rows + columns) * tileK + sums) <= limits.maxComputeWorkgroupStorageSize &&
+    4 * ((rows + columns) * tileK + sums) + (before?.bytes ?? 0) <= limits.maxComputeWorkgroupStorageSize &&
     Math.max(Math.ceil(M / rows), Math.ceil(N / columns)) <= limits.maxComputeWorkgroupsPerDimension
   );
 }
@@ -69,19 +76,17 @@ function directTiles(M: number, N: number, depth: number, software: boolean): Co
 const MOST_FRAGMENTS = 16;
 
 /** Variations of what the rule chooses, where it applies. */
-function fragments(kernel: Kernel, target: Target): Schedule[] {
+function fragments(kernel: Kernel, problem: ContractionProblem, target: Target): SubgroupMatrixSchedule[] {
   const base = subgroupMatrixSchedule(kernel, target);
-  const found = base && fragmentProblem(kernel);
-  if (!found) return [];
-  const { limits } = target;
-  const { blocks } = found;
-  const variations: Schedule[] = [];
-  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) {
-    const subgroups = subgroupsM * subgroupsN;
-    const bytes = subgroups * FRAGMENT * FRAGMENT * fragmentsN * 4;
-    const reaches = useful(blocks.m, fragmentsM, subgroupsM) && useful(blocks.n, fragmentsN, subgroupsN) && fragmentsM < 2 * blocks.m && fragmentsN < 2 * blocks.n;
-    if (!reaches || fragmentsM * fragmentsN > MOST_FRAGMENTS || subgroups * base.subgroupSize > limits.maxComputeInvocationsPerWorkgroup || bytes > limits.maxComputeWorkgroupStorageSize) continue;
-    variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN });
+  if (!base) return [];
+  const [blocksM, blocksN] = [Math.ceil(problem.M / FRAGMENT), Math.ceil(problem.N / FRAGMENT)];
+  const depth = problem.depth.reduce((n, e) => n * e, 1);
+  const depths = [...(fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => k === FRAGMENT || k <= depth)];
+  const variations: SubgroupMatrixSchedule[] = [];
+  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : [true, false]) {
+    const reaches = useful(blocksM, fragmentsM, subgroupsM) && useful(blocksN, fragmentsN, subgroupsN) && fragmentsM < 2 * blocksM && fragmentsN < 2 * blocksN;
+    if (!reaches || fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit([fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK], problem, target, base.subgroupSize)) continue;
+    variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, prefetch });
   }
   return variations;
 }

@@ -64,7 +64,8 @@ function fragmentGroups([fragmentsM, fragmentsN, subgroupsM, subgroupsN]: Fragme
   return [Math.ceil(N / (FRAGMENT * fragmentsN * subgroupsN)), Math.ceil(M / (FRAGMENT * fragmentsM * subgroupsM)), B];
 }
 
-function fragmentsFit(tile: FragmentTile, problem: ContractionProblem, { limits }: Target, subgroupSize: number): boolean {
+/** Whether the target has the threads, the workgroup memory and the grid for it. */
+export function fragmentsFit(tile: FragmentTile, problem: ContractionProblem, { limits }: Target, subgroupSize: number): boolean {
   const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = tile;
   const subgroups = subgroupsM * subgroupsN;
   const results = 4 * subgroups * FRAGMENT * FRAGMENT * fragmentsN;

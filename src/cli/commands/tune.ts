@@ -7,9 +7,10 @@ import { TUNING_FORMAT, TUNING_VERSION, type TunedKernel, type Tuning } from '..
 import { openDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { compileOrFail } from '../executor.ts';
-import { packageVersion, writeWhole } from '../files.ts';
+import { packageVersion } from '../files.ts';
 import { findModel, graphOf } from '../model.ts';
 import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, targetOption, type CommandMaker } from '../options.ts';
+import { writeWhole } from '../outputs.ts';
 import { print, progress, say, table } from '../terminal.ts';
 import { tuneKernels, type KernelResult } from '../tuner.ts';
 import { openTuning } from '../tuning.ts';
