@@ -162,7 +162,7 @@ async function main(): Promise<void> {
     },
   });
   device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
-  const native = { ...targetOf(device), software: false };
+  const native = { ...targetOf(device, adapter.info), software: false };
   const target = option('target')?.[0] === 'native' ? native : { ...WEB, limits: { ...WEB.limits, maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize } };
   const bench = new Bench(device, Number(option('seconds')?.[0] ?? 0.1));
   const json = args.includes('--json');

@@ -231,7 +231,7 @@ async function main(): Promise<void> {
     },
   });
   device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
-  const target = targetOf(device);
+  const target = targetOf(device, adapter.info);
   const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2));
   const json = args.includes('--json');
   if (!json) console.log(`${adapter.info.device || adapter.info.description}: µs and TFLOP/s, * what the rules choose`);

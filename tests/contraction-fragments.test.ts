@@ -11,14 +11,10 @@ import type { Kernel, Layout } from '../src/kernel.ts';
 import { subgroupMatrixSchedule } from '../src/schedule/contraction.ts';
 import type { SubgroupMatrixSchedule } from '../src/schedule.ts';
 import { WEB } from '../src/targets.ts';
-import type { Target } from '../src/targets.ts';
 import { einsumKernel } from './helpers/contraction-kernels.ts';
 import type { EinsumKernel } from './helpers/contraction-kernels.ts';
+import { MATRIX_UNITS as TARGET, validate } from './helpers/null-device.ts';
 
-const TARGET: Target = {
-  ...WEB, name: 'matrix units', shaderF16: true, subgroups: { minSize: 32, maxSize: 32 },
-  subgroupMatrix: [{ M: 16, N: 16, K: 16, componentType: 'f16', resultComponentType: 'f32' }],
-};
 const BLOCKS: Layout = { blocks: [16, 16] };
 
 function half(shape: EinsumKernel, layouts: Readonly<Record<string, Layout>> = {}): Kernel {
@@ -30,19 +26,6 @@ const LINEAR: EinsumKernel = {
   extents: { m: 64, n: 96, k: 48 }, left: 'm k', right: 'n k', out: 'm n', extra: { bias: 'n', skip: 'm n' },
   epilogue: (acc, at) => binary('add', binary('add', acc, load('bias', at('n'))), load('skip', at('m n'))),
 };
-
-async function validate(code: string): Promise<string[]> {
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  // Reachable for the whole process: Dawn does not survive its collection.
-  const gpu = ((globalThis as { nullGpu?: GPU }).nullGpu ??= create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']));
-  const adapter = await gpu.requestAdapter();
-  const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix' as GPUFeatureName] });
-  device.pushErrorScope('validation');
-  const messages = (await device.createShaderModule({ code }).getCompilationInfo()).messages;
-  await device.popErrorScope();
-  return messages.filter((m) => m.type === 'error').map((m) => `${m.lineNum}: ${m.message}`);
-}
 
 describe('fragments', () => {
   it('are found where rows of 16 lie contiguously, in whichever order', () => {
