@@ -244,10 +244,16 @@ function planChecked(program: Program, { attention }: Variant, target: Target): 
   const text = unplaced(printPlan(plan));
   const read = readPlan(text);
   if (!read.value || printPlan(read.value) !== text) throw new Failed('plan', `the plan's text does not read back: ${JSON.stringify(read.errors)}`);
+  // From the steps themselves, whatever the plan says: inputs are there before the first, outputs are read after the last.
   const arena = plan.buffers.filter((b) => b.space === 'arena');
+  const live = arena.map(({ buffer }): readonly [number, number] => {
+    const steps = plan.steps.flatMap(({ args }, i) => (args.includes(buffer.id) ? [i] : []));
+    return [buffer.kind === 'input' ? -1 : Math.min(...steps), buffer.kind === 'output' ? plan.steps.length : Math.max(...steps)];
+  });
   for (const [i, a] of arena.entries()) {
-    for (const b of arena.slice(i + 1)) {
-      const atOnce = a.live[0] <= b.live[1] && b.live[0] <= a.live[1];
+    for (const [k, b] of arena.entries()) {
+      if (k <= i) continue;
+      const atOnce = live[i][0] <= live[k][1] && live[k][0] <= live[i][1];
       if (atOnce && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) throw new Failed('plan', `${a.buffer.id} and ${b.buffer.id} share bytes while both are live`);
     }
   }

@@ -4,11 +4,11 @@
  *
  *     npx rolldown tests/fuzz/programs.ts --platform node --format esm --external webgpu --file .gpu/programs.mjs
  *     node .gpu/programs.mjs [--count 1000] [--seed 0] [--shard 0/1] [--device software|gpu|cpu] [--seconds N]
- *                            [--out DIR] [--zoo zoo] [--show] [--first-failure]
+ *                            [--out DIR] [--zoo zoo] [--show] [--about REGEX] [--first-failure]
  *
  * Program k of a run has the seed SEED + k; shard i of n takes every n-th. A failing program is made small and written to
  * DIR; the summary is a JSON object on standard output. `--show` prints the program of SEED and runs nothing. `cpu` stops
- * before the device. `--first-failure` ends with the first program that fails, as it is. Ends with 1 where one failed.
+ * before the device. `--about` leaves out programs whose text does not match. `--first-failure` ends with the first program that fails, as it is. Ends with 1 where one failed.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: '.gpu/fuzz' },
     zoo: { type: 'string', default: 'zoo' },
     show: { type: 'boolean', default: false },
+    about: { type: 'string', default: '' },
     'first-failure': { type: 'boolean', default: false },
   },
 });
@@ -130,7 +131,10 @@ const run = new Run(choice);
 const description = (await run.machine(true))?.description ?? 'no device';
 const started = performance.now();
 const seconds = (): number => (performance.now() - started) / 1000;
-for (let i = shard; i < Number(options.count) && seconds() < Number(options.seconds); i += shards) {
+const about = new RegExp(options.about);
+const wanted = Math.ceil((Number(options.count) - shard) / shards);
+for (let i = shard; run.programs < wanted && seconds() < Number(options.seconds); i += shards) {
+  if (!about.test(programOf(first + i).text)) continue;
   await run.program(first + i);
   if (options['first-failure'] && run.failures.length > 0) break;
   if (run.programs % 50 === 0) process.stderr.write(`${run.programs} programs, ${run.failures.length} failed, ${seconds().toFixed(0)} s\n`);

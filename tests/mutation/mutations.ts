@@ -1,0 +1,160 @@
+/** Faults put into the compiler one at a time, each of which some check must find. */
+
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  /** Exact text that stands in the file once, and what stands there instead. */
+  readonly find: string;
+  readonly replace: string;
+  /** Only programs whose text matches, where few programs are of use. */
+  readonly about?: string;
+}
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'a contraction multiplies its tiles before all of them are staged',
+    file: 'src/codegen/families/contraction-staged.ts',
+    find: 'for (const operand of operands) operand.stage(axis(over), prefetch);\n    emitter.push(barrier);',
+    replace: 'for (const operand of operands) operand.stage(axis(over), prefetch);',
+    about: 'einsum|Linear|linear|matmul',
+  },
+  {
+    name: 'threads of a row read partial results before all are there',
+    file: 'src/codegen/families/row-meet.ts',
+    find: "emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own), barrier);",
+    replace: "emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own));",
+  },
+  {
+    name: 'the tile of values is overwritten while it is read',
+    file: 'src/codegen/families/attention-tiles.ts',
+    find: 'emitter.push(barrier);\n      values.stage(this.chunkOf(over), false);',
+    replace: 'values.stage(this.chunkOf(over), false);',
+    about: String.raw`softmax\(s`,
+  },
+  {
+    name: 'split-K keeps the last part instead of the sum',
+    file: 'src/codegen/families/contraction-split.ts',
+    find: "assign(sum, slot(turn, i), '+')",
+    replace: 'assign(sum, slot(turn, i))',
+    about: 'einsum|Linear|linear|matmul',
+  },
+  {
+    name: 'streamed attention forgets to shrink what it summed before a greater score',
+    file: 'src/codegen/families/attention-tiles.ts',
+    find: "for (let i = 0; i < 4; i++) for (const s of this.sums[4 * r + i]) emitter.push(assign(s, element(shrink, i), '*'));",
+    replace: '',
+    about: String.raw`softmax\(s`,
+  },
+  {
+    name: 'a contraction stores its sums without the epilogue',
+    file: 'src/codegen/families/contraction-epilogue.ts',
+    find: 'const value = values.splat(values.value(maps.map((map) => substituteExpr(output.value, map))), width);',
+    replace: 'const value = values.splat(sum, width);',
+    about: 'einsum|Linear|linear|matmul',
+  },
+  {
+    name: 'a maximum starts from 0',
+    file: 'src/codegen/scalar.ts',
+    find: "if (op === 'max') return dtype === 'f32' ? f32(-most) : i32(-(2 ** 31));",
+    replace: "if (op === 'max') return dtype === 'f32' ? f32(0) : i32(0);",
+    about: 'amax|max_pool',
+  },
+  {
+    name: 'threads past the last point store too',
+    file: 'src/codegen/families/generic.ts',
+    find: 'emitter.push(ifOf(less(sub(thread, u32(first)), u32(part.threads)), body));',
+    replace: "emitter.push({ kind: 'block', body });",
+  },
+  {
+    name: 'rows past the edge of a tile are stored',
+    file: 'src/codegen/families/contraction-epilogue.ts',
+    find: 'emitter.push(inside ? ifOf(inside, body) : { kind: \'block\', body });',
+    replace: "emitter.push({ kind: 'block', body });",
+    about: 'einsum|Linear|linear|matmul',
+  },
+  {
+    name: 'padding is filled with 0, whatever it is to be filled with',
+    file: 'src/lower/body.ts',
+    find: ': select(inside, body.read(x, inner), number(filler, dtype));',
+    replace: ': select(inside, body.read(x, inner), number(0, dtype));',
+    about: String.raw`\bpad\(`,
+  },
+  {
+    name: 'a convolution takes the padding after for the padding before',
+    file: 'src/lower/body.ts',
+    find: 'scale(window[i], dilation[i]), constant(-padding[i].low))',
+    replace: 'scale(window[i], dilation[i]), constant(-padding[i].high))',
+    about: 'conv',
+  },
+  {
+    name: 'a transpose goes the other way round',
+    file: 'src/lower/body.ts',
+    find: 'permutation.map((_, i) => at[permutation.indexOf(i)])',
+    replace: 'permutation.map((p) => at[p])',
+  },
+  {
+    name: 'lowering broadcasts from the left',
+    file: 'src/lower/body.ts',
+    find: '(extent === 1 ? constant(0) : at[i + shape.length - own.length])',
+    replace: '(extent === 1 ? constant(0) : at[i])',
+  },
+  {
+    name: 'equal values are ranked as if the later came first',
+    file: 'src/lower/body.ts',
+    find: "binary('and', binary('equal', mine, other), binary('less', indexValue(j), indexValue(at.at(-1)!)))",
+    replace: "binary('and', binary('equal', mine, other), binary('less', indexValue(at.at(-1)!), indexValue(j)))",
+    about: 'argsort|argmax',
+  },
+  {
+    name: 'the arena reuses a buffer one step too early',
+    file: 'src/schedule/plan.ts',
+    find: 'live.set(id, [Math.min(first, step), Math.max(last, step)]);',
+    replace: 'live.set(id, [Math.min(first, step), Math.max(last, step - 1)]);',
+  },
+  {
+    name: 'equal operations are merged whatever their attributes',
+    file: 'src/passes/cse.ts',
+    find: 'const key = valueKey(node.op, args, node.attrs);',
+    replace: "const key = node.op === 'param' || node.op === 'input' || node.op === 'constant' ? valueKey(node.op, args, node.attrs) : valueKey(node.op, args, {});",
+  },
+  {
+    name: 'scales are not folded into weights',
+    file: 'src/passes/pipeline.ts',
+    find: "run: foldAffine, post: unfoldedScales",
+    replace: "run: (graph) => graph, post: unfoldedScales",
+  },
+  {
+    name: 'a sign binds tighter than a power',
+    file: 'src/parser/precedence.ts',
+    find: "{ operators: ['unary -'], chain: 'right' },\n  { operators: ['**'], chain: 'right' },",
+    replace: "{ operators: ['**'], chain: 'right' },\n  { operators: ['unary -'], chain: 'right' },",
+    about: String.raw`-\w+ \*\*`,
+  },
+  {
+    name: 'sums group from the right',
+    file: 'src/parser/precedence.ts',
+    find: "{ operators: ['+', '-'], chain: 'left' }",
+    replace: "{ operators: ['+', '-'], chain: 'right' }",
+  },
+  {
+    name: 'a negative index counts from one place too far',
+    file: 'src/elaborate/subscripts.ts',
+    find: 'const at = written < 0 ? written + length : written;',
+    replace: 'const at = written < 0 ? Math.max(0, written + length - 1) : written;',
+    about: String.raw`\[[^\]]*-\d`,
+  },
+  {
+    name: 'floor division rounds towards zero',
+    file: 'src/codegen/helpers.ts',
+    find: 'const result = modulo ? add(rest, mul(both, d)) : sub(q, both);',
+    replace: 'const result = modulo ? add(rest, mul(both, d)) : q;',
+    about: 'iota',
+  },
+  {
+    name: 'a stage is taken for a row of a longer output',
+    file: 'src/kernel-forms.ts',
+    find: '(!axes || own.extent === axes[i].extent)',
+    replace: 'true',
+    about: 'concat',
+  },
+];
