@@ -9,6 +9,7 @@
  *   out[b, i, d]    = epilogue(acc(b, i, d))
  *
  * f is what lies between product and softmax: scale, bias, mask. Each of b, i, j, e, d may be several axes or none.
+ * Reduce stages before the scores belong to the query: a window over neighbouring rows, such as a depthwise convolution.
  */
 import type { Axis, Expr, Index, Kernel, ReduceName, Stage } from './kernel.ts';
 import { axesOfExpr, exprKey, stageRefsOf, substituteExpr, type StageExpr } from './kernel-expr.ts';
@@ -44,8 +45,10 @@ export interface AttentionForm {
 }
 
 export function matchAttention(kernel: Kernel): AttentionForm | undefined {
-  if (kernel.stages.length < 5) return undefined;
-  const [scores, max, sum, acc, ...outputs] = kernel.stages;
+  const first = kernel.stages.findIndex((s) => !s.reduce) - 4;
+  if (first < 0) return undefined;
+  const inner = kernel.stages.slice(0, first);
+  const [scores, max, sum, acc, ...outputs] = kernel.stages.slice(first);
   if (!isReduce(scores, 'sum') || !isReduce(max, 'max') || !isReduce(sum, 'sum') || !isReduce(acc, 'sum')) return undefined;
   if (outputs.some((s) => s.reduce) || acc.dtype !== 'f32') return undefined;
   const accAxes = axesReadBy(outputs, acc);
@@ -64,7 +67,8 @@ export function matchAttention(kernel: Kernel): AttentionForm | undefined {
   const inValue = axesOfExpr(value);
   const rows = acc.axes.filter((x) => !inValue.has(x.name));
   const [query, key] = uses(a, columns) ? [b, a] : [a, b];
-  if (uses(query, columns) || uses(key, rows) || [query, key, value].some((e) => stageRefsOf(e).length > 0)) return undefined;
+  if (uses(query, columns) || uses(key, rows) || [key, value].some((e) => stageRefsOf(e).length > 0)) return undefined;
+  if (!isOwn(query, inner)) return undefined;
   if (rows.length === 0 || rows.some((x) => !inScore.has(x.name))) return undefined;
   return {
     batch: acc.axes.filter((x) => inValue.has(x.name) && inScore.has(x.name)),
@@ -82,6 +86,12 @@ export function matchAttention(kernel: Kernel): AttentionForm | undefined {
     accAxes,
     outputs,
   };
+}
+
+/** Whether an expression and the stages before it refer to nothing but these, and to all of them. */
+function isOwn(e: Expr, stages: readonly Stage[]): boolean {
+  const used = new Set([e, ...stages.map((s) => s.body)].flatMap((x) => stageRefsOf(x).map((r) => r.stage)));
+  return used.size === stages.length && stages.every((s) => used.has(s.name));
 }
 
 function isReduce(stage: Stage, op: ReduceName): stage is ReduceStage {

@@ -9,6 +9,7 @@ const MOST: readonly [preset: string, dispatches: number][] = [
   // Twelve blocks of five: projections in, attention, projection out, two of the perceptron; patches and head.
   ['vit_tiny_patch16_224', 62],
   ['mobilevit_s', 85],
+  ['efficientvit_m0', 126],
 ];
 
 test.each(MOST)('%s takes at most %d dispatches', (preset, most) => {

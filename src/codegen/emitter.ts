@@ -28,6 +28,8 @@ export interface Scope {
   readonly axes: Axis[];
   /** Outer axes that stand for nothing in here, such as the lanes that a strided loop divides its axis among. */
   readonly replaces: readonly string[];
+  /** How often a loop over its one axis runs. */
+  readonly repeats?: number;
   readonly statements: WgslStatement[];
   readonly values: Map<string, WgslExpr>;
   executions?: number;
@@ -40,6 +42,7 @@ export interface ScopeOptions {
   readonly fence?: boolean;
   readonly axes?: readonly Axis[];
   readonly replaces?: readonly string[];
+  readonly repeats?: number;
 }
 
 export interface LoopOptions {
@@ -152,7 +155,7 @@ export class Emitter {
   loop(over: Axis, f: () => void, { from = u32(0), step = u32(1), replaces = [] }: LoopOptions = {}): void {
     if (over.extent === 1 && replaces.length === 0) return f();
     const name = this.names.fresh(over.name);
-    const body = this.nested({ axes: [over], replaces }, () => {
+    const body = this.nested({ axes: [over], replaces, ...(replaces.length === 0 && { repeats: over.extent }) }, () => {
       this.defineAxis(over, ref(name, U32));
       f();
     });
@@ -256,6 +259,8 @@ export class Emitter {
   executions(scope: Scope = this.current): number {
     if (scope.counted !== undefined) return scope.counted;
     if (scope.executions !== undefined) return scope.executions;
+    const within = this.repeated(scope);
+    if (within !== undefined) return (scope.executions = within);
     const axes = new Map<string, Axis>();
     const guards: Guard[] = [];
     const chain: Scope[] = [];
@@ -268,6 +273,17 @@ export class Emitter {
     const count = countPoints([...axes.values()], guards);
     scope.executions = count;
     return count;
+  }
+
+  /** How often a loop runs that stands, with no branch between, where the family has counted. */
+  private repeated(scope: Scope): number | undefined {
+    let times = 1;
+    for (let s: Scope | undefined = scope; s; s = s.parent) {
+      if (s.counted !== undefined) return times * s.counted;
+      if (s.guard || s.replaces.length > 0 || s.axes.length !== (s.repeats === undefined ? 0 : 1)) return undefined;
+      times *= s.repeats ?? 1;
+    }
+    return undefined;
   }
 
   /** A load of `width` consecutive elements, the first being element at * width; counted where the current scope stands. */
@@ -310,7 +326,7 @@ export class Emitter {
 }
 
 function newScope(parent: Scope | undefined, options: ScopeOptions): Scope {
-  return { parent, depth: parent ? parent.depth + 1 : 0, guard: options.guard, fence: options.fence ?? options.guard !== undefined, axes: [...(options.axes ?? [])], replaces: options.replaces ?? [], statements: [], values: new Map() };
+  return { parent, depth: parent ? parent.depth + 1 : 0, guard: options.guard, fence: options.fence ?? options.guard !== undefined, axes: [...(options.axes ?? [])], replaces: options.replaces ?? [], repeats: options.repeats, statements: [], values: new Map() };
 }
 
 export function hasValue(atom: Atom): boolean {

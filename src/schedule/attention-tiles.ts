@@ -4,6 +4,7 @@
  */
 import { attentionLayout, type AttentionLayout } from '../kernel-attention-layout.ts';
 import { attentionProblem, type AttentionProblem } from '../kernel-attention-problem.ts';
+import { sizeOf } from '../graph.ts';
 import { loadsOf } from '../kernel-expr.ts';
 import { strideOf } from '../kernel-index.ts';
 import type { Kernel } from '../kernel.ts';
@@ -33,12 +34,17 @@ export function attentionCandidates(kernel: Kernel, { software, limits }: Target
   if (!problem) return [];
   const { products, mix } = problem;
   if (products.N < 4 || products.depth[0] > MOST_DEPTH || mix.N > MOST_VALUES || mix.B > limits.maxComputeWorkgroupsPerDimension) return [];
-  return [...fitting(problem, limits)].map((schedule) => ({ schedule, cycles: estimate(schedule, attentionLayout(problem, schedule)) }));
+  // Where queries are computed, each takes a few instructions for every value that they are made of.
+  const taps = kernel.stages.slice(0, kernel.stages.findIndex((s) => s.name === products.acc)).reduce((n, { reduce }) => n + sizeOf(reduce!.axes.map((a) => a.extent)), 0);
+  const perQuery = TAP * taps;
+  return [...fitting(problem, limits)].map((schedule) => ({ schedule, cycles: estimate(schedule, attentionLayout(problem, schedule), perQuery) }));
 }
 
 /** Workgroup memory that leaves room for several workgroups on a core. */
 const MOST_BYTES = 32768;
 const MOST_THREADS = 256;
+/** Threads that are few for loading, whatever there is to compute. */
+const LOADERS = 128;
 
 function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<AttentionTilesSchedule> {
   const { products, mix } = problem;
@@ -48,9 +54,9 @@ function* fitting(problem: AttentionProblem, limits: TargetLimits): Generator<At
   const dots = loadsOf(products.right).some(({ at: [index] }) => strideOf(index, 'k0') === 1);
   const depths = [...new Set([8, 16, 32, whole])].filter((t) => t <= whole);
   for (const threadM of [4, 8]) {
-    // Not twice as many rows or keys as there are.
+    // Not twice as many rows or keys as there are, unless that leaves too few threads to load them.
     for (let groupM = 1; groupM <= 16 && (groupM === 1 || threadM * groupM < 2 * mix.M); groupM *= 2) {
-      for (let groupN = 4; groupM * groupN <= threads && (groupN === 4 || 4 * groupN < 2 * products.N); groupN *= 2) {
+      for (let groupN = 4; groupM * groupN <= threads && (groupN === 4 || 4 * groupN < 2 * products.N || groupM * groupN <= LOADERS); groupN *= 2) {
         const keys = 4 * groupN;
         for (const tileK of depths) {
           for (let tileV = 8; tileV <= keys; tileV *= 2) {
@@ -77,8 +83,10 @@ const READ = 4;
 const STAGE = 10;
 const SCATTER = 32;
 const WEIGH = 16;
+/** Instructions of a vector of queries for every tap of the window that makes them. */
+const TAP = 24;
 
-function estimate({ threadM, threadN, groupN, tileK, tileV, keep, dots }: AttentionTilesSchedule, layout: AttentionLayout): number {
+function estimate({ threadM, threadN, groupN, tileK, tileV, keep, dots }: AttentionTilesSchedule, layout: AttentionLayout, perQuery: number): number {
   const { rows, keys, keyTiles, chunks, chunksPerTile, valueGroups, valueThreads, values, turns, size, groups } = layout;
   // Threads of a warp that stand side by side along the keys, and one below the other along the rows, read different vectors.
   const across = Math.min(groupN, GPU.lanes);
@@ -87,7 +95,7 @@ function estimate({ threadM, threadN, groupN, tileK, tileV, keep, dots }: Attent
   const stage = (vectors: number, each: number): number => each * Math.ceil(vectors / size);
   const depth = chunks * tileK;
   const perOperand = dots ? STAGE : SCATTER;
-  const queries = chunks * stage((tileK * rows) / 4, perOperand);
+  const queries = chunks * stage((tileK * rows) / 4, perOperand + perQuery);
   const multiply = depth * ((readRow * threadM + read(across) * threadN) / 4 + threadM * threadN);
   const products = multiply + chunks * stage((tileK * keys) / 4, perOperand) + (keep ? 0 : queries);
   const softmax = WEIGH * threadM * threadN + READ * (threadM / 4) * groupN;

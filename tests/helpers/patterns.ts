@@ -133,6 +133,15 @@ export class Sketch {
     return this.linear(this.reshape(this.transpose(mixed, [0, 2, 1, 3]), [b, n, d]), d);
   }
 
+  /** Channel-first attention of [B, C, H, W], of whose channels the first and second `key` are queries and keys; a depthwise convolution on the queries. */
+  convolvedQueries(x: NodeId, key: number, window: number): NodeId {
+    const [b, c, h, w] = this.shape(x);
+    const [q, k, v] = this.split(x, 1, [key, key, c - 2 * key]);
+    const flat = (y: NodeId): NodeId => this.reshape(y, [b, this.shape(y)[1], h * w]);
+    const scores = this.einsum('b e i, b e j -> b i j', flat(this.conv(q, key, window, { padding: (window - 1) / 2, groups: key })), flat(k));
+    return this.einsum('b i j, b d j -> b d i', this.softmax(this.by('mul', scores, key ** -0.5)), flat(v));
+  }
+
   /** [B, H, W, C] in windows: [B * H/w * W/w, w * w, C]. */
   windows(x: NodeId, w: number): NodeId {
     const [b, h, width, c] = this.shape(x);
@@ -194,6 +203,7 @@ export const PATTERNS: Readonly<Record<string, (s: Sketch) => NodeId[]>> = {
     const x = s.input('x', [2, 6, 6, 8]);
     return [s.binary('add', x, s.unwindows(s.attention(s.windows(x, 3), 2), 3, [2, 6, 6, 8]))];
   },
+  convolvedQueries: (s) => [s.convolvedQueries(s.input('x', [2, 20, 4, 4]), 4, 3)],
   convRelu: (s) => [s.relu(s.conv(s.input('x', [2, 3, 9, 9]), 6, 3, { stride: 2, padding: 1 }))],
   pointwiseConv: (s) => [s.relu(s.conv(s.input('x', [2, 4, 5, 5]), 6, 1))],
   depthwise: (s) => [s.silu(s.conv(s.input('x', [2, 4, 6, 6]), 4, 3, { padding: 1, groups: 4 }))],

@@ -80,6 +80,13 @@ describe.skipIf(!gpu)('attention in tiles', () => {
     });
   });
 
+  describe.each([[4, 4, 3], [3, 5, 5]])('queries of a window over %i x %i', (h, w, window) => {
+    test.each(SCHEDULES)('%j', async (schedule) => {
+      const graph = graphOf((s) => s.convolvedQueries(s.input('x', [2, 20, h, w]), 4, window));
+      expect(await families(graph, { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) })).toEqual(['attentionTiles']);
+    });
+  });
+
   test.each<[string, (s: Sketch) => NodeId]>([
     ['heads of one projection', (s) => s.attention(s.input('x', [2, 9, 16]), 2, s.param([2, 9, 9]))],
     ['windows', (s) => s.unwindows(s.attention(s.windows(s.input('x', [2, 6, 6, 8]), 3), 2), 3, [2, 6, 6, 8])],

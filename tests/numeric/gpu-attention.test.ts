@@ -42,6 +42,7 @@ describe.skipIf(!gpu)('attention', () => {
     ['channels first, bias', attention(20, 22, 4, 8, { channels: true, mask: true }), SCHEDULES],
     ['odd depths', attention(9, 10, 5, 3, { mask: true }), SCHEDULES],
     ['heads of one projection', graphOf((s) => s.attention(s.input('x', [2, 9, 16]), 2, s.param([2, 9, 9]))), [one, pair]],
+    ['queries of a window', graphOf((s) => s.convolvedQueries(s.input('x', [2, 20, 3, 5]), 4, 3)), SCHEDULES],
   ])('%s', (_, graph, schedules) => {
     test.each(schedules)('%j', async (schedule) => {
       const plan = await checkOnDevice(gpu!.device, graph, { target: WEB, attention: true, schedule: (k) => (k.stages.length >= 5 ? { family: 'attention', ...schedule } : undefined) });

@@ -45,7 +45,7 @@ function patternBindings(graph: Graph): Bindings {
   return { inputs, params: (name, shape): Tensor => valuesOf(name, shape, dtypes.get(name)) };
 }
 
-test.each(['attention', 'biasedAttention', 'windowAttention', 'multiQuery', 'crossAttention', 'causalAttention'])('one kernel for %s', (name) => {
+test.each(['attention', 'biasedAttention', 'windowAttention', 'multiQuery', 'crossAttention', 'causalAttention', 'convolvedQueries'])('one kernel for %s', (name) => {
   const { calls } = check(pattern(name), true, patternBindings(pattern(name)), true);
   expect(calls.filter((c) => classify(c.kernel) === 'attention').length).toBe(1);
 });

@@ -11,6 +11,7 @@ import { attentionLayout } from '../../kernel-attention-layout.ts';
 import type { AttentionLayout } from '../../kernel-attention-layout.ts';
 import { attentionProblem } from '../../kernel-attention-problem.ts';
 import type { AttentionProblem } from '../../kernel-attention-problem.ts';
+import { flattener } from '../../kernel-contraction.ts';
 import { substituteExpr } from '../../kernel-expr.ts';
 import { add as plus, axis, scale, substitute } from '../../kernel-index.ts';
 import { storedElements } from '../../kernel-layout.ts';
@@ -40,7 +41,8 @@ export function generateAttentionTiles(kernel: Kernel, spaces: readonly Space[],
   if (!problem) throw new Error(`bug: ${kernel.name} is no attention`);
   // The problem's addresses are flat and as stored.
   const flat = kernel.params.map((p) => ({ ...p, shape: [storedElements(p)], layout: undefined }));
-  return new AttentionTiles(new Emitter({ ...kernel, params: flat }, spaces, target), problem, schedule).generate();
+  const stages = kernel.stages.map((s) => ({ ...s, body: flattener(kernel)(s.body) }));
+  return new AttentionTiles(new Emitter({ ...kernel, params: flat, stages }, spaces, target), problem, schedule).generate();
 }
 
 /** The scores of some neighbouring keys, and which of these exist; all do where nothing is said. */

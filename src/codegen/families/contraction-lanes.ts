@@ -1,7 +1,7 @@
 /** How operands lie in memory: along which axis neighbouring values are loaded as one vector. */
 import type { Expr, Index } from '../../kernel.ts';
 import { add, axis, constant, sameIndex, scale, substitute } from '../../kernel-index.ts';
-import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
+import { loadsOf, stageRefsOf, substituteExpr } from '../../kernel-expr.ts';
 import { consecutive } from '../values.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 
@@ -37,6 +37,8 @@ export function loadAlong(problem: ContractionProblem, operand: 'left' | 'right'
   const inner = problem.depth.length - 1;
   const [name, extent] = operand === 'left' ? ['m', problem.M] : ['n', problem.N];
   const scattered = 4 * loadsOf(e).length;
+  // An operand that is computed here shares what its neighbours along the side load.
+  if (scattered === 0 && stageRefsOf(e).length > 0) return allowed.side ? 'side' : 'none';
   const byK = allowed.k ? laneLoads(e, `k${inner}`, problem.depth[inner], 4) : Infinity;
   const bySide = allowed.side ? laneLoads(e, name, extent, 4) : Infinity;
   if (Math.min(byK, bySide) >= scattered) return 'none';
