@@ -22,6 +22,29 @@ export function draftNode(graph: Graph, stored: (id: NodeId) => boolean, id: Nod
   return drafted(graph, graph.nodes[id], stored, bufferOf(id), box, (body, at) => body.compute(id, at));
 }
 
+/** A node, and a box of another one that is made of it, of equal extents: what one kernel stores twice. */
+export interface Twice {
+  readonly root: NodeId;
+  readonly box: Box;
+}
+
+/** The kernel that computes a node and what another one holds of it, from stored nodes. */
+export function draftTwice(graph: Graph, stored: (id: NodeId) => boolean, id: NodeId, { root, box }: Twice): DraftedKernel {
+  const body = new Body(graph, (n) => n !== id && stored(n));
+  const outputs = [{ to: id, start: box.size.map(() => 0) }, { to: root, start: box.start }].map(({ to, start }, i) => {
+    const axes = body.axes(graph.nodes[id].shape);
+    const at = axes.map((a, d) => add(axis(a), constant(start[d])));
+    const stage: Stage = { name: `out${i}`, axes, body: body.compute(to, at), dtype: graph.nodes[to].dtype };
+    return { stage, store: { buffer: bufferOf(to), stage: stage.name, at } };
+  });
+  return {
+    name: ({ stages }) => kernelName(graph, body.computed, stages),
+    stages: [...body.stages, ...outputs.map((o) => o.stage)],
+    stores: outputs.map((o) => o.store),
+    computed: body.computed,
+  };
+}
+
 /** A kernel that copies a stored node to a buffer. */
 export function draftCopy(graph: Graph, id: NodeId, to: string): DraftedKernel {
   return drafted(graph, graph.nodes[id], () => true, to, undefined, (body, at) => body.read(id, at));

@@ -5,7 +5,7 @@ import type { Buffer, BufferId, CallOp, Kernel, KernelCall, Program, Storage } f
 import { opDef } from '../ops.ts';
 import type { Target } from '../targets.ts';
 import { bufferOf, needsRanks, ranksOf } from './body.ts';
-import { draftCopy, draftNode, draftRanks, type DraftedKernel } from './draft.ts';
+import { draftCopy, draftNode, draftRanks, draftTwice, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
@@ -61,7 +61,7 @@ class Lowering {
   step({ node, pieces }: Step): void {
     const { [node]: made } = this.graph.nodes;
     if (made.op === 'argsort' && needsRanks(made)) this.#call(draftRanks(this.graph, pieces[0].stored, node), node);
-    for (const { stored, box } of pieces) this.#call(draftNode(this.graph, stored, node, box), node);
+    for (const { stored, box, twice } of pieces) this.#call(twice ? draftTwice(this.graph, stored, node, twice) : draftNode(this.graph, stored, node, box), node);
   }
 
   /** Outputs that are inputs, parameters or already stored as another output. */

@@ -1,13 +1,14 @@
 /**
- * Cutting the kernels of concats: each piece may be written into its place by the kernel that makes it, and pieces that
- * read more buffers than a kernel may bind are written by several.
+ * Cutting the kernels of concats: each piece may be written into its place by the kernel that makes it, which stores it a
+ * second time where others read it, and pieces that read more buffers than a kernel may bind are written by several.
  */
 import type { Graph, NodeId, NodeOf } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
+import { loadsOf } from '../kernel-expr.ts';
 import { classify } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
 import { DISPATCH, MOVE } from './cost.ts';
-import { draftNode, type Box } from './draft.ts';
+import { draftNode, draftTwice, type Box, type Twice } from './draft.ts';
 import type { Finisher } from './finish.ts';
 import { between, endsIn, isBound, type Flow } from './flow.ts';
 
@@ -20,6 +21,8 @@ export interface Step {
 
 export interface Piece {
   readonly box?: Box;
+  /** What else the kernel stores. */
+  readonly twice?: Twice;
   /** What the kernel reads; it computes everything else. */
   readonly stored: (id: NodeId) => boolean;
 }
@@ -32,12 +35,13 @@ export function cutConcats(flow: Flow, stored: ReadonlySet<NodeId>, finisher: Fi
   const written = new Set<NodeId>();
   // From the end: a concat that is itself written into another one has no kernel to cut.
   for (const { id } of graph.nodes.toReversed()) {
-    if (!stored.has(id) || !flow.live.has(id) || written.has(id) || isBound(graph.nodes[id])) continue;
-    const cut = new Cut(flow, id, isStored, finisher, maxBuffers, absorb);
+    if (!stored.has(id) || !flow.live.has(id) || written.has(id) || cuts.has(id) || isBound(graph.nodes[id])) continue;
+    const cut = new Cut(flow, id, isStored, (n) => cuts.has(n) || written.has(n), finisher, maxBuffers, absorb);
     const pieces = cut.pieces();
     if (!pieces) continue;
     cuts.set(id, pieces);
     for (const piece of cut.absorbed) written.add(piece);
+    for (const [piece, twice] of cut.shared) cuts.set(piece, [{ stored: isStored, twice }]);
   }
   return graph.nodes.flatMap(({ id, op }): Step[] => {
     if (!stored.has(id) || !flow.live.has(id) || written.has(id) || op === 'input' || op === 'param') return [];
@@ -48,12 +52,16 @@ export function cutConcats(flow: Flow, stored: ReadonlySet<NodeId>, finisher: Fi
 class Cut {
   /** Stored nodes that need no buffer of their own any more. */
   readonly absorbed = new Set<NodeId>();
+  /** Stored nodes whose kernels write a box of the root besides. */
+  readonly shared = new Map<NodeId, Twice>();
   readonly #graph: Graph;
 
   constructor(
     private readonly flow: Flow,
     private readonly root: NodeId,
     private readonly stored: (id: NodeId) => boolean,
+    /** Nodes whose kernels are cut, or written elsewhere, already. */
+    private readonly taken: (id: NodeId) => boolean,
     private readonly finisher: Finisher,
     private readonly maxBuffers: number,
     private readonly absorb: boolean,
@@ -66,19 +74,29 @@ class Cut {
     const concat = this.#concat(this.root);
     if (!concat) return undefined;
     const boxes = this.#boxes(concat);
-    const parts = concat.args.map((arg, i) => ({ box: boxes[i], arg, absorbs: this.absorb && this.#absorbs(arg, boxes[i]) }));
-    const absorbed = parts.filter((p) => p.absorbs);
-    const runs: (typeof parts)[] = [];
-    parts.forEach((part, i) => {
-      const last = runs.at(-1);
-      if (!part.absorbs && i > 0 && !parts[i - 1].absorbs && last && this.#fits([...last, part].map((p) => p.box))) last.push(part);
-      else runs.push([part]);
+    const parts = concat.args.map((arg, i) => {
+      const absorbs = this.absorb && this.#absorbs(arg, boxes[i]);
+      return { box: boxes[i], arg, absorbs, shares: this.absorb && !absorbs && concat.args.indexOf(arg) === concat.args.lastIndexOf(arg) && this.#shares(arg, boxes[i]) };
     });
+    const saved = parts.filter((p) => p.absorbs || p.shares);
+    const runs: (typeof parts)[] = [];
+    let joins = false;
+    for (const part of parts) {
+      const last = runs.at(-1);
+      const plain = !part.absorbs && !part.shares;
+      if (plain && joins && last && this.#fits([...last, part].map((p) => p.box))) last.push(part);
+      else if (!part.shares) runs.push([part]);
+      joins = plain;
+    }
     const whole = this.#fits(undefined);
-    const moved = absorbed.reduce((n, p) => n + 2 * MOVE * sizeOf(p.box.size), 0);
-    const extra = runs.length - absorbed.length - 1;
-    if (runs.length === 1 || (whole && (absorbed.length === 0 || extra * DISPATCH > moved))) return undefined;
-    for (const { arg } of absorbed) this.absorbed.add(arg);
+    // A piece that is absorbed is neither written nor read; one that is stored twice is not read.
+    const moved = saved.reduce((n, p) => n + (p.absorbs ? 2 : 1) * MOVE * sizeOf(p.box.size), 0);
+    const extra = runs.filter(([first]) => !first.absorbs).length - 1;
+    if ((runs.length === 1 && saved.length === 0) || (whole && (saved.length === 0 || extra * DISPATCH > moved))) return undefined;
+    for (const { arg, box, absorbs } of saved) {
+      if (absorbs) this.absorbed.add(arg);
+      else this.shared.set(arg, { root: this.root, box });
+    }
     return runs.map((run) => ({
       box: union(run.map((p) => p.box)),
       stored: run[0].absorbs ? (id) => id !== run[0].arg && this.stored(id) : this.stored,
@@ -115,6 +133,17 @@ class Cut {
     const draft = (root: NodeId, part?: Box) => this.finisher.finish(draftNode(this.#graph, (id) => id !== arg && this.stored(id), root, part)).kernel;
     const kernel = draft(this.root, box);
     return kernel.params.length <= this.maxBuffers && classify(kernel) === classify(draft(arg));
+  }
+
+  /** Whether the piece's kernel, which others wait for, can write its part of the root besides: from nothing that is made later, and keeping its form. */
+  #shares(arg: NodeId, box: Box): boolean {
+    const node = this.#graph.nodes[arg];
+    if (!this.stored(arg) || isBound(node) || node.op === 'argsort' || this.taken(arg) || this.#concat(arg)) return false;
+    const draft = draftTwice(this.#graph, this.stored, arg, { root: this.root, box });
+    if (draft.stages.some((s) => loadsOf(s.body).some((l) => Number(/\d+$/.exec(l.buffer)![0]) >= arg))) return false;
+    const { kernel } = this.finisher.finish(draft);
+    const alone = this.finisher.finish(draftNode(this.#graph, this.stored, arg)).kernel;
+    return kernel.params.length <= this.maxBuffers && classify(kernel) === classify(alone);
   }
 
   #fits(boxes: readonly Box[] | undefined): boolean {
