@@ -16,6 +16,9 @@ import { assign, binary, call, construct, convert, i32, ifOf, less, not, select,
 import { valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr } from './wgsl.ts';
 
+/** Steps of a loop that are written out. */
+const UNROLLED = 8;
+
 type LoadExpr = Extract<Expr, { kind: 'load' }>;
 type StageExpr = Extract<Expr, { kind: 'stage' }>;
 type SelectExpr = Extract<Expr, { kind: 'select' }>;
@@ -197,13 +200,19 @@ export class Values {
       const first = scale(axisIndex(loops[inner]), 4);
       points = [0, 1, 2, 3].map((lane) => new Map([...bound, [axes[inner].name, addIndex(first, constant(lane))]]));
     }
-    const bodies = maps.flatMap((map) => points.map((point) => substituteExpr(stage.body, new Map([...map, ...point]))));
+    // Without branches, loads of a short innermost loop are under way together.
+    const unrolled = !this.branches && inner >= 0 && loops[inner].extent <= UNROLLED ? loops[inner].extent : 1;
+    const bodiesAt = (step: number): Expr[] => {
+      const at = new Map(unrolled > 1 ? [[loops[inner].name, constant(step)]] : []);
+      return maps.flatMap((map) => points.map((point) => substituteExpr(substituteExpr(stage.body, new Map([...map, ...point])), at)));
+    };
+    const width = (maps.length * points.length) as Width;
     const type = typeOf(stage.dtype);
-    const sum = emitter.variable(stage.name, vector(type.scalar, bodies.length as Width), splat(startOf(op, stage.dtype), bodies.length as Width));
+    const sum = emitter.variable(stage.name, vector(type.scalar, width), splat(startOf(op, stage.dtype), width));
     const nest = (depth: number): void => {
-      if (depth < loops.length) return emitter.loop(loops[depth], () => nest(depth + 1));
-      const value = this.vector(bodies);
-      emitter.push(op === 'sum' ? assign(sum, value, '+') : assign(sum, combine(op, sum, value)));
+      if (depth < loops.length - (unrolled > 1 ? 1 : 0)) return emitter.loop(loops[depth], () => nest(depth + 1));
+      const values = Array.from({ length: unrolled }, (_, step) => this.vector(bodiesAt(step)));
+      for (const value of values) emitter.push(op === 'sum' ? assign(sum, value, '+') : assign(sum, combine(op, sum, value)));
     };
     nest(0);
     return points.length > 1 ? combineLanes(op, sum) : sum;

@@ -57,8 +57,7 @@ export class Products {
   /** Stages queries that are kept. */
   constructor(private readonly emitter: Emitter, private readonly values: Values, private readonly place: ProductsPlace) {
     this.operands = place.schedule.dots ? this.inRows() : this.inColumns();
-    // Nothing waits between the loads of queries that are computed here.
-    if (place.schedule.keep) emitter.prologue(() => this.operands.stageQueries(constant(0)));
+    if (place.schedule.keep) this.operands.stageQueries(constant(0));
   }
 
   /** Products of this thread's rows with its keys of a tile: for each row, vectors of neighbouring keys. */
