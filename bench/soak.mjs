@@ -52,6 +52,7 @@ async function watchedDevice() {
 
 const points = [];
 async function point(phase, done) {
+  process.stderr.write(process.stderr.isTTY ? `\r${phase} ${done} ` : "");
   // What was just released is freed in turns of the event loop.
   for (let i = 0; i < 3; i++) {
     await new Promise((ready) => setTimeout(ready, 10));

@@ -13,10 +13,12 @@ function unreadable(url: URL, reason: string, cause?: unknown): VitcError {
   return new VitcError('fetch-failed', `cannot read ${url.href}: ${reason}`, { cause });
 }
 
+let nodeFiles: Promise<typeof import('node:fs/promises')> | undefined;
+
 /** Node's fetch does not read file: URLs. The specifier is no literal, so that bundlers for browsers leave it alone. */
 async function readFileUrl(url: URL, { signal, onBytes }: ReadOptions): Promise<Uint8Array> {
   const module = 'node:fs/promises';
-  const fs = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as typeof import('node:fs/promises');
+  const fs = await (nodeFiles ??= import(/* @vite-ignore */ /* webpackIgnore: true */ module) as NonNullable<typeof nodeFiles>);
   const file = await fs.open(url);
   try {
     const bytes = new Uint8Array((await file.stat()).size);
