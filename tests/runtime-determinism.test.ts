@@ -13,8 +13,11 @@ import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
 
 const gpu = await testDevice();
 
-/** Convolutions; attention; windows; cascades; linear attention; mixing by pooling and by layers; masks; text and pictures; queries. VITC_TEST_FAMILIES=all takes every one. */
-const FAMILIES = new Set(['resnet', 'vit', 'swin', 'efficientvit', 'mobilevitv2', 'mixer', 'navit', 'whisper', 'detr']);
+/**
+ * Attention; windows; mixing by layers; masks; text beside sound in two outputs. A software adapter takes minutes to
+ * compile the families with many convolutions: VITC_TEST_FAMILIES=all takes every one.
+ */
+const FAMILIES = new Set(['vit', 'swin', 'mixer', 'navit', 'whisper']);
 const CHOSEN = process.env.VITC_TEST_FAMILIES === 'all' ? TINY : TINY.filter(({ file }) => FAMILIES.has(file));
 
 type Arrays = Record<string, Float32Array | Int32Array>;
@@ -45,7 +48,8 @@ describe.skipIf(!gpu)('a run is the same, bit by bit', () => {
     const folder = writePackage(packageFiles(compilation!, packWeights(compilation!, (name, shape) => seededWeight(name, shape))));
     folders.push(folder);
     const load = async () => (await (await importPackage(folder)).load({ device: gpu!.device })) as unknown as AnyModel;
-    const [model, other] = await Promise.all([load(), load()]);
+    // One after the other, so that the second finds its kernels compiled.
+    const [model, other] = [await load(), await load()];
     const inputs = inputsOf(model, 1);
     const first = await model.run(inputs);
     const bits = bitsOf(first);
@@ -65,5 +69,5 @@ describe.skipIf(!gpu)('a run is the same, bit by bit', () => {
     expect(both.map(bitsOf)).toEqual([bits, another, another, bits, bits]);
     model.destroy();
     other.destroy();
-  });
+  }, 900_000);
 });
