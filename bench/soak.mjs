@@ -1,5 +1,6 @@
 // Whether a package leaks: many runs of one model, then many models loaded and destroyed. At ten points of each, after a
-// garbage collection: JavaScript's heap, the process's memory, and the GPU's resources made and not yet destroyed.
+// garbage collection: JavaScript's heap, the process's memory, the GPU's resources made and not yet destroyed, and models
+// that were destroyed and are still held.
 // Usage: node --expose-gc bench/soak.mjs FOLDER [--runs 10000] [--loads 200] [--json]
 //        (vitc compile bench/soak.vit --seed 1 -o FOLDER makes a package that does little)
 import { join, resolve } from 'node:path';
@@ -51,6 +52,8 @@ async function watchedDevice() {
 }
 
 const points = [];
+/** Models that were destroyed, for as long as something holds them. */
+const destroyed = [];
 async function point(phase, done) {
   process.stderr.write(process.stderr.isTTY ? `\r${phase} ${done} ` : "");
   // What was just released is freed in turns of the event loop.
@@ -59,7 +62,7 @@ async function point(phase, done) {
     gc();
   }
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-  points.push({ phase, done, heapBytes: heapUsed, externalBytes: external + arrayBuffers, rssBytes: rss, gpuResources: live.buffers, gpuBytes: live.bytes, gpuResourcesMade: live.made });
+  points.push({ phase, done, heapBytes: heapUsed, externalBytes: external + arrayBuffers, rssBytes: rss, gpuResources: live.buffers, gpuBytes: live.bytes, gpuResourcesMade: live.made, modelsHeld: destroyed.filter((ref) => ref.deref()).length });
 }
 
 function inputsOf(model) {
@@ -85,6 +88,8 @@ for (let done = 1; done <= loads; done++) {
   if (done % 3 !== 0) await Promise.all(flying);
   model.destroy();
   await Promise.allSettled(flying);
+  destroyed.push(new WeakRef(model));
+  model = undefined;
   if (own !== device) own.destroy();
   if (done % Math.floor(loads / 10) === 0) await point('loads', done);
 }
@@ -92,8 +97,8 @@ for (let done = 1; done <= loads; done++) {
 if (options.json) console.log(JSON.stringify({ runs, loads, errors, points }, null, 2));
 else {
   const mega = (bytes) => (bytes / 1e6).toFixed(2).padStart(10);
-  console.log('phase      done   heap MB  arrays MB     RSS MB  GPU resources  GPU MB   (made so far)');
-  for (const p of points) console.log(`${p.phase} ${String(p.done).padStart(9)}${mega(p.heapBytes)}${mega(p.externalBytes)} ${mega(p.rssBytes)} ${String(p.gpuResources).padStart(14)}${mega(p.gpuBytes)} ${String(p.gpuResourcesMade).padStart(11)}`);
+  console.log('phase      done   heap MB  arrays MB     RSS MB  GPU resources  GPU MB   (made so far)  destroyed models held');
+  for (const p of points) console.log(`${p.phase} ${String(p.done).padStart(9)}${mega(p.heapBytes)}${mega(p.externalBytes)} ${mega(p.rssBytes)} ${String(p.gpuResources).padStart(14)}${mega(p.gpuBytes)} ${String(p.gpuResourcesMade).padStart(11)} ${String(p.modelsHeld).padStart(12)}`);
   for (const message of errors) console.log(`WebGPU: ${message}`);
 }
 process.exit(errors.length > 0 ? 1 : 0);
