@@ -255,8 +255,8 @@ class ProgramReader {
         line.expect(')');
       } else throw new TextError(`there is no axis ${name} here`);
     }
-    if (line.take('/')) return floorDiv(index, integerOf(line));
-    return line.take('%') ? mod(index, integerOf(line)) : index;
+    if (line.take('/')) return floorDiv(index, divisorOf(line));
+    return line.take('%') ? mod(index, divisorOf(line)) : index;
   }
 }
 
@@ -271,6 +271,12 @@ function items<T>(line: LineReader, close: string, item: () => T): T[] {
 
 function integerOf(line: LineReader): number {
   return Number(line.match(/\d+/y) ?? line.fail('a number'));
+}
+
+function divisorOf(line: LineReader): number {
+  const value = integerOf(line);
+  if (!Number.isSafeInteger(value) || value < 1) throw new TextError(`${value} is no divisor`);
+  return value;
 }
 
 function dtypeOf(line: LineReader): DType {

@@ -99,6 +99,7 @@ describe('safetensors', () => {
     ['a shape that is a text', file('{"w":{"dtype":"U8","shape":"1","data_offsets":[0,1]}}', 4), '"w" has no valid shape'],
     ['a dtype that is a number', file('{"w":{"dtype":4,"shape":[1],"data_offsets":[0,1]}}', 4), '"w" has the unknown dtype "4"'],
     ['a dtype of lower case', file('{"w":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}}', 4), '"w" has the unknown dtype "f32"'],
+    ['a dtype that is no word at all', file('{"w":{"dtype":{"toString":1},"shape":[1],"data_offsets":[0,1]}}', 4), '"w" has the unknown dtype of an object'],
     ['no dtype', file('{"w":{"shape":[1],"data_offsets":[0,1]}}', 4), '"w" has the unknown dtype "undefined"'],
     ['NaN in the header', file('{"w":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', 4), 'the header is no JSON'],
     ['Infinity in the header', file('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,Infinity]}}', 4), 'the header is no JSON'],

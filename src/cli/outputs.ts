@@ -76,6 +76,15 @@ export function restore(output: string): void {
   }
 }
 
+/** As far as that goes: it is what went wrong before that is told. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // It may never have been there.
+  }
+}
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs what must not be cut in two; a signal that came meanwhile ends the process after it. `run` must not wait. */
@@ -101,7 +110,7 @@ export function writeWhole(file: string, data: string | Uint8Array): void {
       renameSync(temporary, file);
     });
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    remove(temporary);
     throw new CliError(error('E0902', `cannot write ${file}: ${reason(cause)}`));
   }
 }
@@ -137,7 +146,7 @@ export function writeFolder(folder: string, files: ReadonlyMap<string, string | 
       rmSync(old, { recursive: true, force: true });
     });
   } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
+    remove(temporary);
     if (cause instanceof CliError) throw cause;
     throw new CliError(error('E0902', `cannot write ${folder}: ${reason(cause)}`));
   }

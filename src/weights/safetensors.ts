@@ -93,7 +93,7 @@ function readEntry(name: string, value: unknown, dataStart: number, fileBytes: n
   };
   if (typeof value !== 'object' || value === null) return fail('has no description');
   const { dtype, shape, data_offsets: offsets } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-  if (typeof dtype !== 'string' || !Object.hasOwn(STORED_BYTES, dtype)) return fail(`has the unknown dtype ${quote(String(dtype))}`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(STORED_BYTES, dtype)) return fail(`has the unknown dtype ${typeof dtype === 'object' ? 'of an object' : quote(String(dtype))}`);
   const stored = dtype as StoredType;
   if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) return fail('has no valid shape');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every((o) => Number.isSafeInteger(o) && o >= 0)) return fail('has no valid data_offsets');

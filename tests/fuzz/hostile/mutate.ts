@@ -74,7 +74,7 @@ function anyValue(random: Random, depth = 0): unknown {
   if (kind === 6) return Object.fromEntries(Array.from({ length: random.integer(0, 3) }, () => [random.pick(NASTY), anyValue(random, depth + 1)]));
   // Deeper than any reader's recursion should go unguarded.
   let deep: unknown = 1;
-  for (let i = random.pick([10, 100, 2000]); i > 0; i--) deep = random.chance(0.5) ? [deep] : { a: deep };
+  for (let i = random.pick([10, 100, 500]); i > 0; i--) deep = random.chance(0.5) ? [deep] : { a: deep };
   return deep;
 }
 

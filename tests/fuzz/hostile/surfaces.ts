@@ -228,9 +228,10 @@ function hostileSafetensors(random: Random): Uint8Array {
   if (random.chance(0.2)) header.push(['__metadata__', { format: 'pt' }]);
   let value: unknown = header;
   if (random.chance(0.8)) value = mutateJson(random, header);
+
   const pairs = Array.isArray(value) ? value.filter((p): p is [unknown, unknown] => Array.isArray(p)) : [];
   // Written by hand, so that names may stand twice.
-  let text = Array.isArray(value) ? `{${pairs.map(([k, v]) => `${JSON.stringify(String(k))}:${jsonText(random, v)}`).join(',')}}` : jsonText(random, value);
+  let text = Array.isArray(value) ? `{${pairs.map(([k, v]) => `${JSON.stringify(typeof k === 'string' ? k : 'k')}:${jsonText(random, v)}`).join(',')}}` : jsonText(random, value);
   if (random.chance(0.1)) text = mutateText(random, text, ['{', '}', '[', ']', 'NaN', 'Infinity', '1e999', '"F32"', 'null', ',']);
   if (random.chance(0.02)) text = `{"a":${'['.repeat(random.pick([10, 1000, 200_000]))}`;
   const json = new TextEncoder().encode(text);

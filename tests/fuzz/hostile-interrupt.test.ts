@@ -1,0 +1,157 @@
+/** A compile that is ended at any moment leaves a whole package, the old one or the new, and nothing anywhere else. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CliError } from '../../src/cli/errors.ts';
+import { makeFolder, restore, writeFolder, writeWhole } from '../../src/cli/outputs.ts';
+import { Random } from '../helpers/random.ts';
+
+const CLI = resolve('dist/cli.js');
+const ROUNDS = Number(process.env.INTERRUPT_ROUNDS ?? 3);
+const folder = mkdtempSync(join(tmpdir(), 'vitc-interrupt-'));
+const work = join(folder, 'work');
+
+/** Enough kernels and weights that writing takes a while. */
+const model = (scale: number): string => `import { Linear } from "std/layers"
+model M(width = 256, depth = 2) {
+  input x: [B, width]
+  for i in 0..depth { x = gelu(blocks[i]: Linear(width)(x)) * ${scale} }
+  output y = x
+}
+`;
+
+const compile = (cwd = work, env = process.env): ChildProcess => spawn(process.execPath, [CLI, 'compile', 'm.vit', '-o', 'package', '--seed', '1'], { cwd, env, stdio: 'ignore' });
+const ended = (child: ChildProcess): Promise<string> => new Promise((done) => child.once('exit', (code, signal) => done(signal ?? String(code))));
+
+/** What a package is: every file's content. */
+function fingerprint(path: string): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' }).sort()) if (statSync(join(path, name)).isFile()) hash.update(`${name}\0`).update(readFileSync(join(path, name)));
+  return hash.digest('hex');
+}
+
+beforeAll(() => mkdirSync(work));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a compile over an older package', () => {
+  test('leaves the old or the new one, whenever and however it is ended', async () => {
+    writeFileSync(join(work, 'm.vit'), model(2));
+    expect(await ended(compile())).toBe('0');
+    const old = fingerprint(join(work, 'package'));
+    writeFileSync(join(work, 'm.vit'), model(3));
+    cpSync(join(work, 'package'), join(folder, 'old'), { recursive: true });
+    const started = performance.now();
+    expect(await ended(compile())).toBe('0');
+    const takes = performance.now() - started;
+    const fresh = fingerprint(join(work, 'package'));
+    expect(fresh).not.toBe(old);
+
+    const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9);
+    const random = new Random(seed);
+    const outcomes: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      rmSync(join(work, 'package'), { recursive: true });
+      cpSync(join(folder, 'old'), join(work, 'package'), { recursive: true });
+      const signal = (['SIGKILL', 'SIGINT', 'SIGTERM'] as const)[round % 3];
+      const child = compile();
+      // Half of them while something is being written, as soon as that shows; the rest at any time.
+      if (round % 2 === 0) for (const end = performance.now() + 4 * takes; performance.now() < end && !readdirSync(work).some((name) => name.endsWith('.tmp')); ) await new Promise((next) => setImmediate(next));
+      else await new Promise((next) => setTimeout(next, random.next() * takes * 1.1));
+      child.kill(signal);
+      const how = await ended(child);
+      const target = join(work, 'package');
+      // Only a kill between two renames leaves none for a moment: the next command on the folder puts it back.
+      if (!existsSync(target)) restore(target);
+      const is = fingerprint(target);
+      expect([old, fresh], `seed ${seed}, round ${round}, ${signal}`).toContain(is);
+      outcomes.push(`${signal} ${how} ${is === old ? 'old' : 'new'}`);
+      expect(readdirSync(work).filter((name) => !/^(m\.vit|package(\.[0-9a-f]+-\d+-[0-9a-f]+\.tmp(\.old)?)?)$/.test(name))).toEqual([]);
+    }
+    // What was left is gone after the next compile.
+    expect(await ended(compile())).toBe('0');
+    expect(readdirSync(work).sort()).toEqual(['m.vit', 'package']);
+    expect(fingerprint(join(work, 'package'))).toBe(fresh);
+    console.info(outcomes.join(', '));
+  }, 400_000);
+});
+
+describe('what a killed process left', () => {
+  const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+  /** A process that is certainly over. */
+  const dead = spawnSync(process.execPath, ['-e', '0']).pid;
+  const files = new Map([['plan.js', 'export const plan = 2;\n'], ['kernels/a.wgsl', '']]);
+
+  function leave(target: string): void {
+    writeFolder(target, new Map([['plan.js', 'export const plan = 1;\n']]));
+    renameSync(target, `${target}.${host}-${dead}-00000000.tmp.old`);
+    writeFolder(`${target}.new`, files);
+    renameSync(`${target}.new`, `${target}.${host}-${dead}-00000000.tmp`);
+  }
+
+  test('is put back between two renames', () => {
+    const target = join(folder, 'between');
+    leave(target);
+    restore(target);
+    expect(readFileSync(join(target, 'plan.js'), 'utf8')).toContain('1');
+    expect(readdirSync(folder).filter((name) => name.startsWith('between'))).toEqual(['between']);
+  });
+
+  test('is put back by a command that reads the folder', () => {
+    const target = join(folder, 'read');
+    leave(target);
+    const { stderr } = spawnSync(process.execPath, [CLI, 'run', 'read', '--device', 'cpu'], { cwd: folder, encoding: 'utf8' });
+    expect(existsSync(join(target, 'plan.js')), stderr).toBe(true);
+  });
+
+  test('and is left alone where its process runs, or another machine wrote it', () => {
+    const target = join(folder, 'alone');
+    const others = [`${target}.${host}-${process.pid}-00000000.tmp`, `${target}.ffffffff-${dead}-00000000.tmp`, `${target}.tmp`, `${target}2`];
+    for (const path of others) mkdirSync(path);
+    writeFolder(target, files);
+    for (const path of others) expect(existsSync(path)).toBe(true);
+  });
+});
+
+describe('places that cannot be written', () => {
+  const failure = (run: () => void): string => {
+    try {
+      run();
+    } catch (cause) {
+      if (cause instanceof CliError) return cause.message;
+      throw cause;
+    }
+    return 'written';
+  };
+  const unusable = [join(folder, 'file', 'x'), ...(existsSync('/proc/self') ? ['/proc/vitc', '/proc/self/vitc/x'] : [])];
+
+  test('are told of at once', () => {
+    writeFileSync(join(folder, 'file'), '');
+    for (const place of unusable) {
+      expect(failure(() => writeWhole(join(place, 'a'), ''))).toMatch(/^cannot write .*: /);
+      expect(failure(() => writeFolder(join(place, 'a'), new Map([['plan.js', '']])))).toMatch(/^cannot write .*: /);
+      expect(() => makeFolder(place)).toThrow();
+    }
+    expect(failure(() => writeWhole(join(folder, 'x'.repeat(300)), ''))).toMatch(/its name is too long$/);
+  });
+
+  test('are no place for a cache, and a command that needs one says so', () => {
+    const readOnly = join(folder, 'read-only');
+    mkdirSync(readOnly);
+    chmodSync(readOnly, 0o500);
+    writeFileSync(join(work, 'm.vit'), model(2));
+    // Root may write anywhere; for others a folder without permission is one more.
+    const places = [...unusable.map((place) => resolve(place, '..')), ...(process.getuid?.() === 0 ? [] : [readOnly])];
+    for (const place of places) {
+      const environment = { ...process.env, XDG_CACHE_HOME: place, LD_LIBRARY_PATH: undefined, VK_DRIVER_FILES: undefined };
+      const vitc = (...args: string[]) => spawnSync(process.execPath, [CLI, ...args], { cwd: work, encoding: 'utf8', env: environment, timeout: 60_000 });
+      const run = vitc('run', 'm.vit', '--seed', '1', '--device', 'software');
+      expect([run.status, run.signal], place).toEqual([3, null]);
+      expect(run.stderr).toMatch(/error\[E0922\]: the software adapter is not available: /);
+      // What needs no cache goes without.
+      expect(vitc('check', 'm.vit').status).toBe(0);
+    }
+  });
+});
