@@ -1,5 +1,5 @@
 /** Several reports side by side: which is cheapest, by how much, and where the difference lies. */
-import { formatBytes, formatMilliseconds, formatRatio } from '../units.ts';
+import { formatBytes, formatMilliseconds, formatRatio, formatShare } from '../units.ts';
 import { topBlocks } from './findings.ts';
 import { KINDS, type Kind, type Report, type Sums } from './types.ts';
 
@@ -42,7 +42,8 @@ export function compareReports(variants: readonly Variant[]): Comparison {
   const cheapest = perItem.indexOf(Math.min(...perItem));
   const kinds = KINDS.map((kind) => ({ kind, ...costs(reports, (r) => r.shares.find((s) => s.kind === kind)?.after) })).filter((k) => k.dispatches.some((n) => n));
   const scopes = [...new Set(reports.flatMap((r) => topBlocks(r.blocks, BLOCKS).map((b) => b.scope)))];
-  const blocks = scopes.map((scope) => ({ scope, ...costs(reports, (r) => r.blocks.find((b) => b.scope === scope)?.after) }));
+  // What is folded into its neighbours costs nothing anywhere.
+  const blocks = scopes.map((scope) => ({ scope, ...costs(reports, (r) => r.blocks.find((b) => b.scope === scope)?.after) })).filter((b) => b.seconds.some((s) => s));
   return { format: COMPARISON_FORMAT, version: COMPARISON_VERSION, labels: variants.map((v) => v.label), cheapest, findings: findingsOf(variants, cheapest, kinds), kinds, blocks, reports };
 }
 
@@ -71,7 +72,7 @@ function findingsOf(variants: readonly Variant[], cheapest: number, kinds: Compa
 /** What the dearer one does more of. */
 function reasons(cheap: Report, { label, report: dear }: Variant): string {
   const facts: string[] = [];
-  const item = (report: Report, of: 'leastBytes' | 'issuedBytes' | 'flops'): number => report.after[of] / report.batch;
+  const item = (report: Report, of: 'leastBytes' | 'issuedBytes' | 'flops' | 'seconds' | 'dispatchSeconds'): number => report.after[of] / report.batch;
   const compare = (what: string, is: number, was: number, format: (n: number) => string): void => {
     const ratio = is / was;
     if (ratio > 1.05 || ratio < 0.95) facts.push(`${formatRatio(ratio)} the ${what} (${format(is)} against ${format(was)})`);
@@ -80,6 +81,9 @@ function reasons(cheap: Report, { label, report: dear }: Variant): string {
   compare('issued bytes', item(dear, 'issuedBytes'), item(cheap, 'issuedBytes'), formatBytes);
   compare('operations', item(dear, 'flops'), item(cheap, 'flops'), (n) => `${(n / 1e6).toFixed(n < 1e8 ? 1 : 0)} M`);
   compare('dispatches an item', dear.after.dispatches / dear.batch, cheap.after.dispatches / cheap.batch, (n) => String(Number(n.toPrecision(3))));
+  const starting = item(dear, 'dispatchSeconds') - item(cheap, 'dispatchSeconds');
+  const difference = item(dear, 'seconds') - item(cheap, 'seconds');
+  if (starting > 0.2 * difference && difference > 0) facts.push(`${formatMilliseconds(1000 * starting)} more for starting dispatches (${formatShare(Math.min(1, starting / difference))} of the difference)`);
   if (cheap.profile.name !== dear.profile.name) facts.push(`another device (${dear.profile.name} against ${cheap.profile.name})`);
   return facts.length > 0 ? `${label} has ${facts.join(', ')}.` : 'Bytes, operations and dispatches are alike; the shapes of the kernels differ.';
 }

@@ -35,6 +35,7 @@ ul.note { padding-left: 1.2rem; font-size: .9rem; }
 .findings { padding-left: 1.2rem; max-width: 80ch; }
 figure.plot { margin: .6rem 0; min-height: 60px; }
 figure.plot svg, figure.plot figure { max-width: 100%; margin: 0; overflow: visible; background: none; }
+figure.plot [class*="swatch"] svg { margin-right: .4em; }
 .plot svg { --plot-background: var(--surface); }
 .scroll { overflow: auto; max-height: 34rem; border: 1px solid var(--line); border-radius: 8px; margin: .6rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }

@@ -93,7 +93,7 @@ export function reportPage(data: PageData): HTMLElement[] {
         ...sumColumns<Row>((r) => ({ after: r.sums })),
         ...achieved,
         { title: 'bound by', value: (r) => stepOf.get(r.index)!.bound, show: (r) => h('span', { class: `bound ${stepOf.get(r.index)!.bound}` }, stepOf.get(r.index)!.bound) },
-        { title: 'fill', value: (r) => stepOf.get(r.index)!.fill, show: (r) => formatShare(stepOf.get(r.index)!.fill), hint: 'share of the arithmetic units that its workgroups can use at once' },
+        { title: 'fill', value: (r) => stepOf.get(r.index)!.fill, show: (r) => formatShare(stepOf.get(r.index)!.fill), hint: 'share of the cores that its workgroups keep busy' },
         { title: 'family', value: (r) => r.schedule.family },
       ],
       rows,
