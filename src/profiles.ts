@@ -112,7 +112,7 @@ export const PROFILES: readonly Profile[] = [
     rates: { f32: 2.2e9 },
     dispatch: 25e-6,
     fetch: 0.1e-9,
-    cores: { count: 2, lanes: 4, clock: 0.3e9, invocations: 256, memory: 32e3 },
+    cores: { count: 2, lanes: 4, clock: 0.65e9, invocations: 256, memory: 32e3 },
     latency: { memory: 20e-9, local: 5e-9, barrier: 200e-9 },
     sources: {
       bandwidth: 'measured: copy of 67 MB',

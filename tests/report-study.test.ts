@@ -112,10 +112,14 @@ async function draw(bars: readonly Bar[], data: string): Promise<string> {
     svg.prepend(defs);
     shown.forEach((kind, i) => {
       const legend = document.createElementNS(space, 'g');
-      legend.innerHTML = `<rect x="${150 + 100 * i}" y="4" width="10" height="10" fill="${colors[kinds.indexOf(kind)]}"/><text x="${164 + 100 * i}" y="13" fill="#222">${kind}</text>`;
+      legend.innerHTML = `<rect x="${150 + 100 * i}" y="4" width="10" height="10" fill="${colors[kinds.indexOf(kind)]}"/><text x="${164 + 100 * i}" y="13" fill="#222" text-anchor="start">${kind}</text>`;
       svg.append(legend);
     });
     svg.setAttribute('xmlns', space);
+    // Room for the label below the axis.
+    const height = Number(svg.getAttribute('height')) + 8;
+    svg.setAttribute('height', String(height));
+    svg.setAttribute('viewBox', `0 0 760 ${height}`);
     return svg.outerHTML;
   }, bars);
   await page.close();

@@ -6,7 +6,7 @@ import { error } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
 import { DEFAULT_PROFILE, PROFILES, profileNamed, readProfile, type Profile } from '../profiles.ts';
 import { analyze, type Analysis, type Measured } from '../report/analyze.ts';
-import { analyzeSteps, type PlannedCode } from '../report/steps.ts';
+import { predictSteps, type PlannedCode } from '../report/steps.ts';
 import { suggest } from '../suggest.ts';
 import type { Target } from '../targets.ts';
 import { CliError, EXIT } from './errors.ts';
@@ -57,7 +57,7 @@ export function plannedCode({ plan, kernels }: Pick<Compilation, 'plan' | 'kerne
 
 /** Predicted seconds of each step. */
 export function predictedSteps(compilation: Pick<Compilation, 'plan' | 'kernels'>, profile: Profile = findProfile()): number[] {
-  return analyzeSteps(plannedCode(compilation), profile).map((s) => s.row.seconds);
+  return predictSteps(plannedCode(compilation), profile).map((s) => s.prediction.total);
 }
 
 export interface FullReport extends Analysis {

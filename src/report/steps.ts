@@ -37,15 +37,22 @@ export interface AnalyzedStep {
   readonly ops: readonly CallOp[];
 }
 
-export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): AnalyzedStep[] {
-  const kinds = kindsOf(plan);
+/** What a step moves, and the time predicted for it. */
+interface PredictedStep {
+  readonly least: { readonly read: number; readonly write: number };
+  /** Weight elements that it reads. */
+  readonly parameters: number;
+  readonly memoryBytes: number;
+  readonly prediction: Prediction;
+}
+
+export function predictSteps({ plan, kernels }: PlannedCode, profile: Profile): PredictedStep[] {
   const missed = missShares(plan, profile.cache.bytes);
   const touched = plan.kernels.map(({ kernel }) => touchedElements(kernel));
-  return plan.steps.map((step, index): AnalyzedStep => {
+  const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b);
+  return plan.steps.map((step, index): PredictedStep => {
     const { kernel } = plan.kernels[step.kernel];
-    const { workgroups, issued, module, effort } = kernels[step.kernel];
-    const { ops } = step.call;
-    const flops = ops.reduce((sum, op) => sum + op.flops, 0);
+    const { workgroups, module, effort } = kernels[step.kernel];
     let parameters = 0;
     let memoryBytes = 0;
     const least = { read: 0, write: 0 };
@@ -56,8 +63,21 @@ export function analyzeSteps({ plan, kernels }: PlannedCode, profile: Profile): 
       memoryBytes += missed[index][i] * bytes;
       if (plan.kernels[step.kernel].spaces[i] === 'weights') parameters += elements;
     });
-    const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b);
     const prediction = predict({ effort, workgroups: product(workgroups), workgroupSize: product(module.workgroupSize), leastBytes: least.read + least.write, memoryBytes }, profile);
+    return { least, parameters, memoryBytes, prediction };
+  });
+}
+
+export function analyzeSteps(code: PlannedCode, profile: Profile): AnalyzedStep[] {
+  const { plan, kernels } = code;
+  const kinds = kindsOf(plan);
+  const predicted = predictSteps(code, profile);
+  return plan.steps.map((step, index): AnalyzedStep => {
+    const { kernel } = plan.kernels[step.kernel];
+    const { issued } = kernels[step.kernel];
+    const { ops } = step.call;
+    const flops = ops.reduce((sum, op) => sum + op.flops, 0);
+    const { least, parameters, memoryBytes, prediction } = predicted[index];
     const origin = mainOrigin(ops, kinds[index], step.call.origin);
     const row: StepRow = {
       index,

@@ -104,11 +104,11 @@ export function barsOf(rows: readonly { readonly name: string; readonly side: Si
   }));
 }
 
-/** Numbers of a text, and the text around them. */
-function numbersOf(text: string): { readonly numbers: readonly number[]; readonly rest: string } {
-  const numbers: number[] = [];
-  const rest = text.replace(/(?<![\w.])-?\d+(\.\d+)?(e-?\d+)?/g, (n) => {
-    numbers.push(Number(n));
+/** Numbers of a text, each with a unit of its last digit, and the text around them. */
+function numbersOf(text: string): { readonly numbers: readonly { readonly value: number; readonly unit: number }[]; readonly rest: string } {
+  const numbers: { value: number; unit: number }[] = [];
+  const rest = text.replace(/(?<![\w.])-?\d+(?:\.(\d+))?(?:e-?\d+)?/g, (n, decimals: string | undefined) => {
+    numbers.push({ value: Number(n), unit: 10 ** -(decimals?.length ?? 0) });
     return '#';
   });
   return { numbers, rest };
@@ -120,5 +120,7 @@ function numbersOf(text: string): { readonly numbers: readonly number[]; readonl
  */
 export function alike(a: string, b: string, share: number): boolean {
   const [x, y] = [numbersOf(a), numbersOf(b)];
-  return x.rest === y.rest && x.numbers.every((n, i) => Math.abs(n - y.numbers[i]) <= Math.max(share * Math.max(Math.abs(n), Math.abs(y.numbers[i])), Number.isInteger(n) ? 1 : 0.01) + 1e-9);
+  const near = (n: { value: number; unit: number }, m: { value: number; unit: number }): boolean =>
+    Math.abs(n.value - m.value) <= Math.max(share * Math.max(Math.abs(n.value), Math.abs(m.value)), Math.max(n.unit, m.unit)) * (1 + 1e-9);
+  return x.rest === y.rest && x.numbers.every((n, i) => near(n, y.numbers[i]));
 }
