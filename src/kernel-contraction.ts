@@ -69,7 +69,7 @@ export function contractionProblem(kernel: Kernel): ContractionProblem | undefin
     ...(form.prologue.length > 0 && {
       prologue: {
         side: stageRefsOf(left).length > 0 ? 'left' as const : 'right' as const,
-        stages: form.prologue.map(({ stage, at }) => ({ stage: { ...stage, body: flat(stage.body) }, at: at.map((i) => substitute(whole(i), roles)) })),
+        stages: form.prologue.map(({ stage, at }) => ({ stage: { ...stage, body: flat(stage.body) }, at: at.map((i) => substitute(whole(substitute(i, NOTHING, flat)), roles)) })),
       },
     }),
     acc: form.acc.name,

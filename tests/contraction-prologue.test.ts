@@ -54,4 +54,14 @@ describe.skipIf(!gpu)('a norm in the prologue', () => {
       expect(matchContraction(plan.kernels[0].kernel)!.prologue.length).toBeGreaterThan(0);
     });
   });
+
+  test.each(Object.entries(SCHEDULES))('of rows that data chooses, %s', async (_, schedule) => {
+    const graph = graphOf((s) => {
+      const order = s.op('argsort', [s.input('order', [3, 5])], { descending: false });
+      const chosen = s.op('gather', [s.layerNorm(s.input('x', [3, 5, 16])), s.slice(order, 1, 0, 1)], { axis: 1, batch: 1 });
+      return s.einsum('m k, n k -> m n', s.reshape(chosen, [3, 16]), s.param([8, 16]));
+    });
+    const plan = await checkOnDevice(gpu!.device, graph, { target: WEB, prologue: true, schedule: (k) => (contractionProblem(k) ? schedule : undefined) });
+    expect(plan.kernels.some(({ kernel }) => (matchContraction(kernel)?.prologue.length ?? 0) > 0)).toBe(true);
+  });
 });
