@@ -36,7 +36,7 @@ class ModelWriter {
   write(): string {
     const { random: r } = this;
     let state: State = r.chance(0.5)
-      ? { kind: 'tokens', b: r.pick([1, 1, 2]), n: r.pick([1, 2, 5, 7, 9, 13, 16, 20]), d: r.pick([4, 6, 8, 10, 12, 15, 16]) }
+      ? { kind: 'tokens', b: r.pick([1, 1, 2]), n: r.pick([1, 2, 5, 7, 9, 13, 16, 20, 33]), d: r.pick([4, 6, 8, 10, 12, 15, 16]) }
       : { kind: 'picture', b: r.pick([1, 1, 2]), c: r.pick([1, 2, 3, 4, 6, 8]), h: r.pick([1, 4, 5, 6, 7, 8, 11]), w: r.pick([1, 4, 6, 7, 8, 9]) };
     const outputs: string[] = [];
     this.#body.push('x = start');
@@ -148,7 +148,7 @@ class ModelWriter {
     const depth = r.pick([1, 2, 3, 4, 5, 7, 8, 16]);
     const values = r.chance(0.7) ? depth : r.pick([1, 3, 4, 6, 8]);
     const cross = r.chance(0.3);
-    const m = cross ? r.pick([1, 2, 5, 8, 11, 17]) : n;
+    const m = cross ? r.pick([1, 2, 5, 8, 11, 17, 41]) : n;
     const context = cross ? this.#input([b, m, r.pick([3, 8, d])]) : 'x';
     const shared = heads > 1 && r.chance(0.25);
     const id = this.#next++;

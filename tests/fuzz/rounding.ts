@@ -100,8 +100,9 @@ const BINARY: Partial<Record<OpName, Pair>> = {
   mul: (x, ex, y, ey, z, u) => Math.abs(x) * ey + Math.abs(y) * ex + ex * ey + u * Math.abs(z),
   div: (_, ex, y, ey, z, u) => (Math.abs(y) > ey ? (ex + Math.abs(z) * ey) / (Math.abs(y) - ey) + 3 * u * Math.abs(z) : ex + ey === 0 ? 0 : Infinity),
   pow: powerError,
-  max: (_, ex, __, ey) => Math.max(ex, ey),
-  min: (_, ex, __, ey) => Math.max(ex, ey),
+  // Where one is surely the greater, the other's error does not matter.
+  max: (x, ex, y, ey) => (x - y > ex + ey ? ex : y - x > ex + ey ? ey : Math.max(ex, ey)),
+  min: (x, ex, y, ey) => (y - x > ex + ey ? ex : x - y > ex + ey ? ey : Math.max(ex, ey)),
   equal: flips,
   less: flips,
   lessEqual: flips,

@@ -1,7 +1,7 @@
 /**
  * Mutation tests: each fault of mutations.ts is put into a copy of the sources, and the fuzzer must find it.
  *
- *     npm run mutate [-- --only WORD] [--count 150] [--seed 1000] [--device software|gpu] [--out tests/mutation/RESULTS.md]
+ *     npm run mutate [-- --only REGEX] [--count 150] [--seed 1000] [--device software|gpu] [--out tests/mutation/RESULTS.md]
  *
  * First the sources as they are must pass, with as many programs. Ends with 1 where a fault is not found, or where its text
  * no longer stands in the sources.
@@ -41,9 +41,9 @@ function bundle(): void {
 
 /** What the fuzzer says of the copy, in programs about something where the fault needs it. */
 function fuzz(about: string, device: string): { level?: string; programs: number; message: string } {
-  const args = ['out/programs.mjs', '--count', options.count, '--seed', options.seed, '--device', device, '--about', about, '--first-failure'];
+  const args = ['out/programs.mjs', '--count', options.count, '--seed', options.seed, '--device', device, `--about=${about}`, '--first-failure'];
   const run = spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (run.status !== 0 && run.status !== 1) return { level: 'crash', programs: 0, message: run.stderr.slice(-500) };
+  if ((run.status !== 0 && run.status !== 1) || run.stdout === '') return { level: 'crash', programs: 0, message: run.stderr.slice(-500) };
   const summary = JSON.parse(run.stdout) as { programs: number; failures: { level: string; message: string }[] };
   const [failure] = summary.failures;
   return { ...(failure && { level: failure.level }), programs: summary.programs, message: failure?.message.split('\n')[0].slice(0, 160) ?? '' };
@@ -82,7 +82,7 @@ try {
     if (plain.level) throw new Error(`without any fault, a program fails at ${plain.level}: ${plain.message}`);
     process.stderr.write(`without any fault ${plain.programs} programs pass\n`);
   }
-  for (const mutation of MUTATIONS.filter((m) => m.name.includes(options.only))) {
+  for (const mutation of MUTATIONS.filter((m) => new RegExp(options.only).test(m.name))) {
     const result = attempt(mutation);
     found.push(result);
     process.stderr.write(`${result.level ? `found at ${result.level}` : 'NOT FOUND'} after ${result.programs} programs, ${result.seconds.toFixed(0)} s: ${mutation.name}\n`);
