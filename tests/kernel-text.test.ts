@@ -80,6 +80,15 @@ what
   `);
 });
 
+// A divisor of 0 once recursed without end while the index was simplified, so each is read where there is something to simplify.
+test.each(['/0', '%0', '/00', `/${'9'.repeat(30)}`, `%${2 ** 53}`])('an index is not divided by what is no divisor: %s', (divided) => {
+  for (const index of [`(i0)${divided}`, `(i0+1)${divided}`, `(4*i0+8)${divided}`, `((i0)/2)${divided}`, `(value(0i, 4))${divided}`]) {
+    const { value, errors } = readKernel(`kernel k {\n  read p0: f32[4]\n  write o0: f32[4]\n  out[i0:4] = p0[${index}]\n  store o0 = out\n}`);
+    expect(value, index).toBeUndefined();
+    expect(errors, index).toContainEqual({ line: 4, message: `${Number(divided.slice(1))} is no divisor` });
+  }
+});
+
 test.each([
   ['an index outside', 'stage out: p0[i0+1] leaves axis 0 of [4]', 'read p0: f32[4]', 'out[i0:4] = p0[i0+1]'],
   ['a guard makes it good', '', 'read p0: f32[4]', 'out[i0:4] = select(less(index(i0), 3i), p0[i0+1], 0.0)'],

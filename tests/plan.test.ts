@@ -131,4 +131,14 @@ describe('the text form', () => {
       expect.stringContaining('family: expected one of generic, row, contraction'),
     ]);
   });
+
+  // The divisor is read before the index is simplified, which would not end with 0.
+  test('takes no divisor of 0', () => {
+    const text = printPlan(planned(pattern('linearGelu')));
+    for (const divided of ['/0', '%0']) {
+      const wrong = text.replace(/(p\d+)\[(\w+)/, `$1[($2+1)${divided}`);
+      expect(wrong).not.toBe(text);
+      expect(readPlan(wrong).errors.map((e) => e.message)).toContain('0 is no divisor');
+    }
+  });
 });

@@ -181,7 +181,7 @@ Compute on tensors: \`sum(iota(n))\`.`,
   },
   E0702: {
     title: 'graph too large',
-    explanation: `The graph grows over 200,000 operations, most often because a loop works on the parts of a tensor one by one.
+    explanation: `The graph grows over 50,000 operations, most often because a loop works on the parts of a tensor one by one.
 
 \`\`\`vit
 model M() {

@@ -11,7 +11,7 @@ import type { ParamScope, Sharing } from './params.ts';
 import type { Dim, TensorValue, Value } from './values.ts';
 
 /** Bounds on what one elaboration may take, so that any input ends soon. */
-export const LIMITS = { turns: 1_000_000, nodes: 200_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, errors: 50 } as const;
+export const LIMITS = { turns: 1_000_000, nodes: 50_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, errors: 50 } as const;
 
 /** What a call takes beside its body: names are bound, arguments matched. */
 const CALL_STEPS = 10;
