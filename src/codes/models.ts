@@ -220,7 +220,9 @@ model M() {
   },
   E0704: {
     title: 'too much work',
-    explanation: `The evaluation of the configuration takes more than five million steps, or a text grows over a million characters.
+    explanation: `The evaluation of the configuration takes more than five million steps, a text grows over a million characters, or a weight path over ten thousand.
+
+Every evaluation, every item of a list and every character that is compared is a step; so is every axis that an operation reads or writes. A statement that fails counts for a thousand, as a loop may fail at each of its turns.
 
 \`\`\`vit
 model M() {

@@ -6,6 +6,7 @@ import { suggest } from '../suggest.ts';
 import { matchArguments, missing } from './arguments.ts';
 import type { Given } from './arguments.ts';
 import { oneOfFailed } from './builtins/types.ts';
+import { LIMITS } from './context.ts';
 import type { Context } from './context.ts';
 import type { Environment } from './environment.ts';
 import { given } from './expressions.ts';
@@ -95,7 +96,7 @@ export function paramAttributes(context: Context, attributes: readonly Attribute
     if (attribute.name.text !== 'name') return false;
     const args = new AttributeArgs(context, attribute, ['path'], env);
     rename = args.string('path');
-    if (!/^\w+(\.\w+)*$/.test(rename)) context.fail('E0506', `${describe(rename)} is no weight path`, args.required('path').span, { help: 'use parts of letters, digits and `_`, joined by dots' });
+    if (rename.length > LIMITS.path || !/^\w+(\.\w+)*$/.test(rename)) context.fail('E0506', `${describe(rename)} is no weight path`, args.required('path').span, { help: 'use parts of letters, digits and `_`, joined by dots' });
     return true;
   });
   return { buffer, ...(rename !== undefined && { rename }) };

@@ -11,10 +11,13 @@ import type { ParamScope, Sharing } from './params.ts';
 import type { Dim, TensorValue, Value } from './values.ts';
 
 /** Bounds on what one elaboration may take, so that any input ends soon. */
-export const LIMITS = { turns: 1_000_000, nodes: 50_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, errors: 50 } as const;
+export const LIMITS = { turns: 1_000_000, nodes: 50_000, depth: 200, nesting: 1_000, steps: 5_000_000, text: 1_000_000, path: 10_000, errors: 50 } as const;
 
 /** What a call takes beside its body: names are bound, arguments matched. */
-const CALL_STEPS = 10;
+const CALL_STEPS = 50;
+
+/** What a failure takes: a message is written, statements are left. Those that use a failed value only leave them. */
+const FAILURE_STEPS = { reported: 1_000, silent: 10 };
 
 /** Unwinds to the nearest statement that can be skipped; what went wrong has been reported. */
 export class Poisoned extends Error {}
@@ -59,12 +62,17 @@ export class Context {
     this.frame = { name, scope: root, block: name, recovers: true, depth: 0 };
   }
 
-  /** Counts work; every evaluation and every list element is a step. */
+  /** Counts work; every evaluation, list element, axis of an operation and character that is looked at is a step. */
   step(span: Span, count = 1): void {
     this.#steps += count;
     if (this.#steps > LIMITS.steps) {
       this.fail('E0704', `evaluation takes more than ${LIMITS.steps.toLocaleString('en')} steps`, span, { help: 'make loops and lists smaller' });
     }
+  }
+
+  /** Counts the work of a failure that evaluation goes on after. */
+  failed(span: Span, kind: keyof typeof FAILURE_STEPS): void {
+    this.step(span, FAILURE_STEPS[kind]);
   }
 
   /** Enters one more level of nested expressions; the caller leaves it again. */
@@ -143,12 +151,13 @@ export class Context {
     if (this.builder.size >= LIMITS.nodes) {
       this.fail('E0702', `the graph grows over ${LIMITS.nodes.toLocaleString('en')} operations`, span, { help: 'make loops smaller, or compute on whole tensors instead of their parts' });
     }
-    this.step(span);
+    this.step(span, args.reduce((steps, a) => steps + 1 + a.shape.length, 1));
     const ids: NodeId[] = args.map((a) => a.id);
     const added = this.builder.add(op, ids, attrs, this.origin(span));
     // The fact without the operation's name, which the place shows.
     if (!added.ok) this.fail(code, added.message.replace(/^\w+(?: '[^']*')?: /, ''), span);
     const { shape, dtype } = this.builder.type(added.id);
+    this.step(span, shape.length);
     return { kind: 'tensor', id: added.id, shape, dtype, ...(dims && { dims }) };
   }
 

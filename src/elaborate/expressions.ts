@@ -4,7 +4,7 @@ import type { Span } from '../source.ts';
 import { suggest } from '../suggest.ts';
 import type { Given } from './arguments.ts';
 import { call } from './calls.ts';
-import { live, narrowed } from './context.ts';
+import { LIMITS, live, narrowed } from './context.ts';
 import type { Context } from './context.ts';
 import { Environment } from './environment.ts';
 import { items, takeApart } from './items.ts';
@@ -131,10 +131,14 @@ function labelPath(context: Context, label: readonly LabelPart[], env: Environme
     }
     const value = evaluate(context, part.value, env);
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) parts.push(String(value));
-    else if (typeof value === 'string' && /^\w+(\.\w+)*$/.test(value)) parts.push(...value.split('.'));
+    else if (typeof value === 'string' && value.length <= LIMITS.path && /^\w+(\.\w+)*$/.test(value)) parts.push(...value.split('.'));
     else context.fail('E0506', `${describe(value)} cannot be part of a weight path`, part.span, { help: 'use an int from 0, or a string of letters, digits, `_` and dots' });
   }
-  return { parts, span: { ...label[0].span, end: label.at(-1)!.span.end } };
+  const span = { ...label[0].span, end: label.at(-1)!.span.end };
+  const length = parts.reduce((sum, part) => sum + 1 + part.length, context.frame.scope.path.length);
+  if (length > LIMITS.path) context.fail('E0704', `the weight path grows over ${LIMITS.path.toLocaleString('en')} characters`, span, { help: 'use shorter labels' });
+  context.step(span, parts.length);
+  return { parts, span };
 }
 
 /** A label belongs to the outermost call; where that is subscripted, to the call inside. */

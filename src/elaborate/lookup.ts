@@ -28,7 +28,9 @@ export function topLevelValue(context: Context, file: FileScope, name: string, s
   if (file.broken) return context.poisoned();
   const absent = env?.whyAbsent(name);
   if (absent) return context.fail('E0201', `\`${name}\` has no value here`, span, { labels: [absent], help: 'give it a value on every way that leads here' });
-  const close = suggest(name, visibleNames(file, env));
+  const names = visibleNames(file, env);
+  context.step(span, names.length);
+  const close = suggest(name, names);
   return context.fail('E0201', `\`${name}\` has no value here`, span, { help: close ? `did you mean \`${close}\`?` : 'assign it on every way that leads here' });
 }
 

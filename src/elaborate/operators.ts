@@ -241,6 +241,7 @@ function compare(context: Context, operator: Comparison, a: Operand, b: Operand,
       ],
     });
   }
+  if (typeof x === 'string' && typeof y === 'string') context.step(span, Math.min(x.length, y.length));
   return operator === '<' ? x < y : operator === '<=' ? x <= y : operator === '>' ? x > y : x >= y;
 }
 
@@ -251,7 +252,7 @@ function comparedByElement(x: Value, y: Value): boolean {
 }
 
 function sameValue(context: Context, x: Value, y: Value, span: Span): boolean {
-  context.step(span);
+  context.step(span, typeof x === 'string' && typeof y === 'string' && x.length === y.length ? x.length : 1);
   if (x === y) return true;
   if (isList(x) && isList(y)) return x.length === y.length && x.every((v, i) => sameValue(context, v, y[i], span));
   if (isTensor(x) && isTensor(y)) return x.id === y.id;

@@ -46,7 +46,9 @@ function recovering(context: Context, statement: Statement, env: Environment): R
     if (e instanceof DiagnosticError) {
       context.report(e.diagnostic);
       if (e.diagnostic.code.startsWith('E07') || context.diagnostics.length >= LIMITS.errors) throw e;
-    } else if (!(e instanceof Poisoned)) throw e;
+      context.failed(statement.span, 'reported');
+    } else if (e instanceof Poisoned) context.failed(statement.span, 'silent');
+    else throw e;
     if (statement.kind === 'return' || statement.kind === 'assert') context.poisoned();
     for (const name of assignedNames([statement])) env.assign(name.text, { value: POISON, span: name.span });
     return undefined;

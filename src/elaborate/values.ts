@@ -136,9 +136,12 @@ export function kindOf(value: Value): Kind {
   }
 }
 
-/** A value for messages and `str`: lists are cut after eight items. */
+/** How much is shown of a string in a list. */
+const MOST_SHOWN = 100;
+
+/** A value for messages and `str`: lists are cut after eight items, strings in them after a hundred characters. */
 export function formatValue(value: Value, depth = 0): string {
-  if (typeof value === 'string') return depth > 0 ? JSON.stringify(value) : value;
+  if (typeof value === 'string') return depth > 0 ? JSON.stringify(value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}...` : value) : value;
   if (value === null) return 'none';
   if (typeof value !== 'object') return String(value);
   if (isList(value)) {

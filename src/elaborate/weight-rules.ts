@@ -46,7 +46,9 @@ function holesOf(context: Context, pattern: string, span: Span): string[] {
   return holes;
 }
 
+/** Every use of a source is a step, also where one value is used many times: a rule is written out as a tree. */
 function checkHoles(context: Context, source: WeightSource, holes: readonly string[], span: Span, pattern: Span): void {
+  context.step(span, source.kind === 'tensor' ? 1 + source.name.length : 1);
   if (source.kind === 'tensor') {
     for (const hole of holesOf(context, source.name, span)) {
       if (holes.includes(hole)) continue;
@@ -89,6 +91,7 @@ export const SOURCES: readonly Builtin[] = [
     run: (call) => {
       const { value, span } = call.given('sources');
       if (!isList(value) || value.length === 0) return call.wants('sources', 'a list of checkpoint tensors');
+      call.context.step(call.span, value.length);
       return weights({ kind: 'concat', of: value.map((v) => asSource(call.context, v, span)), axis: call.int('axis', 0) });
     },
   },

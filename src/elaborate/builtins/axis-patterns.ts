@@ -33,6 +33,7 @@ export function partOf(argument: Given, from: number, to: number): Span {
 export function sides(call: BuiltinCall, argument: Given): { left: AxisGroup[][]; right: AxisGroup[] } {
   const text = call.string('pattern');
   if (text.length > MAX_LENGTH) call.fail('E0408', `the pattern has ${text.length} characters; ${MAX_LENGTH} are possible`, argument.span);
+  call.context.step(call.span, text.length);
   const arrow = text.indexOf('->');
   if (arrow < 0 || text.indexOf('->', arrow + 2) >= 0) {
     call.fail('E0408', `the pattern has ${arrow < 0 ? 'no `->`' : 'two `->`'}`, argument.span, { help: 'write the axes before and after: "b n d -> b d n"' });

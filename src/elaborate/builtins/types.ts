@@ -105,14 +105,18 @@ export class BuiltinCall {
     return isInt(value, least) ? value : this.wants(name, intFrom(least));
   }
 
+  /** A list's items, each of which is a step; a tensor's come from loops. */
   list(name: string): ListValue {
     const { value } = this.given(name);
-    return isList(value) ? value : this.wants(name, 'a list');
+    if (!isList(value)) return this.wants(name, 'a list');
+    this.context.step(this.span, value.length);
+    return value;
   }
 
   /** A list of ints from `least` on. */
   ints(name: string, least = -Infinity): number[] {
     const { value } = this.given(name);
+    if (isList(value)) this.context.step(this.span, value.length);
     if (isList(value) && value.every((v) => isInt(v, least))) return value as number[];
     return this.wants(name, `a list of ints${Number.isFinite(least) ? ` from ${least}` : ''}`);
   }
