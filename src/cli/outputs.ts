@@ -87,15 +87,19 @@ function remove(path: string): void {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs what must not be cut in two; a signal that came meanwhile ends the process after it. `run` must not wait. */
+/**
+ * Runs what must not be cut in two; a signal that came meanwhile ends the process after it, unless the command listens
+ * to it and ends in its own way. `run` must not wait.
+ */
 function uninterrupted<T>(run: () => T): T {
   const end = (signal: NodeJS.Signals): never => process.exit(128 + constants.signals[signal]);
-  for (const signal of SIGNALS) process.on(signal, end);
+  const deadly = SIGNALS.filter((signal) => process.listenerCount(signal) === 0);
+  for (const signal of deadly) process.on(signal, end);
   try {
     return run();
   } finally {
     // Signals are told by the event loop, on its next turn but one at the latest.
-    setImmediate(() => setImmediate(() => SIGNALS.forEach((signal) => process.off(signal, end))));
+    setImmediate(() => setImmediate(() => deadly.forEach((signal) => process.off(signal, end))));
   }
 }
 
