@@ -339,7 +339,9 @@ class ModelWriter {
       `x = x + mean(x, axis = 1, keep = true)`,
       `x = concat(x, x * 2, axis = 1)[:, ::2]`,
     ];
-    for (let i = r.integer(0, 2); i > 0; i--) this.#body.push(r.pick(after.filter((line) => !line.startsWith('param') || !this.#body.some((l) => l.startsWith(`param c${id}`)))));
+    // What declares parameters is said once.
+    const declares = (line: string): boolean => line.startsWith('param') || line.includes(`n${id}:`);
+    for (let i = r.integer(0, 2); i > 0; i--) this.#body.push(r.pick(after.filter((line) => !declares(line) || !this.#body.includes(line))));
     return { ...state, c: out, h: y.extent, w: x.extent };
   }
 
