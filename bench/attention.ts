@@ -3,8 +3,8 @@
  * products and softmax as kernels of their own, and in tiles under many schedules; µs by GPU timestamps, the clock kept
  * warm, results compared. Bundle it to one file for a machine without the sources' dependencies:
  *
- *     npx rolldown bench/attention.ts --platform node --format esm --external webgpu --file .gpu/attention.mjs
- *     node .gpu/attention.mjs [--shapes B,N,H,D ...] [--dtype f32|f16] [--target web|native] [--most 24] [--seconds 0.1] [--json]
+ *     npx rolldown bench/attention.ts --platform node --format esm --external webgpu --file out/attention.mjs
+ *     node out/attention.mjs [--shapes B,N,H,D ...] [--dtype f32|f16] [--target web|native] [--most 24] [--seconds 0.1] [--json]
  */
 import { targetOf } from '../src/cli/devices.ts';
 import { generateKernel } from '../src/codegen/generate.ts';

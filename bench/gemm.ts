@@ -2,8 +2,8 @@
  * Measures contraction schedules on the device at hand: TFLOP/s by GPU timestamps, many dispatches a submit, the clock
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
- *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file .gpu/gemm.mjs
- *     node .gpu/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--seconds 0.2] [--json]
+ *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file out/gemm.mjs
+ *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--seconds 0.2] [--json]
  *
  * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
  * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks.

@@ -2,8 +2,8 @@
  * Differential fuzzing: random programs through the whole compiler and onto a device, compared with what they mean. Bundle
  * it to one file:
  *
- *     npx rolldown tests/fuzz/programs.ts --platform node --format esm --external webgpu --file .gpu/programs.mjs
- *     node .gpu/programs.mjs [--count 1000] [--seed 0] [--shard 0/1] [--device software|gpu|cpu] [--seconds N]
+ *     npx rolldown tests/fuzz/programs.ts --platform node --format esm --external webgpu --file out/programs.mjs
+ *     node out/programs.mjs [--count 1000] [--seed 0] [--shard 0/1] [--device software|gpu|cpu] [--seconds N]
  *                            [--out DIR] [--zoo zoo] [--show] [--about REGEX] [--first-failure]
  *
  * Program k of a run has the seed SEED + k; shard i of n takes every n-th. A failing program is made small and written to
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
     shard: { type: 'string', default: '0/1' },
     device: { type: 'string', default: 'software' },
     seconds: { type: 'string', default: 'Infinity' },
-    out: { type: 'string', default: '.gpu/fuzz' },
+    out: { type: 'string', default: 'out/fuzz' },
     zoo: { type: 'string', default: 'zoo' },
     show: { type: 'boolean', default: false },
     about: { type: 'string', default: '' },
