@@ -76,4 +76,6 @@ process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.
 
 const code = await main(process.argv);
 // Node does not end by itself while WebGPU is loaded; what is written must have left first.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+// A signal that came during the last write is told by the event loop, on its next turn, and then decides the exit code.
+const leave = (): void => void setImmediate(() => setImmediate(() => process.exit(code)));
+process.stdout.write('', () => process.stderr.write('', leave));

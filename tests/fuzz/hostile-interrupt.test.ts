@@ -10,13 +10,13 @@ import { makeFolder, restore, writeFolder, writeWhole } from '../../src/cli/outp
 import { Random } from '../helpers/random.ts';
 
 const CLI = resolve('dist/cli.js');
-const ROUNDS = Number(process.env.INTERRUPT_ROUNDS ?? 3);
+const ROUNDS = Number(process.env.INTERRUPT_ROUNDS ?? 6);
 const folder = mkdtempSync(join(tmpdir(), 'vitc-interrupt-'));
 const work = join(folder, 'work');
 
-/** Enough kernels and weights that writing takes a while. */
+/** Enough weights that writing takes a while. */
 const model = (scale: number): string => `import { Linear } from "std/layers"
-model M(width = 256, depth = 2) {
+model M(width = 1024, depth = 8) {
   input x: [B, width]
   for i in 0..depth { x = gelu(blocks[i]: Linear(width)(x)) * ${scale} }
   output y = x
@@ -24,7 +24,12 @@ model M(width = 256, depth = 2) {
 `;
 
 const compile = (cwd = work, env = process.env): ChildProcess => spawn(process.execPath, [CLI, 'compile', 'm.vit', '-o', 'package', '--seed', '1'], { cwd, env, stdio: 'ignore' });
-const ended = (child: ChildProcess): Promise<string> => new Promise((done) => child.once('exit', (code, signal) => done(signal ?? String(code))));
+const ended = (child: ChildProcess): Promise<string> =>
+  new Promise((done) => {
+    const tell = (): void => done(child.signalCode ?? String(child.exitCode));
+    if (child.exitCode !== null || child.signalCode !== null) tell();
+    else child.once('exit', tell);
+  });
 
 /** What a package is: every file's content. */
 function fingerprint(path: string): string {
@@ -52,22 +57,53 @@ describe('a compile over an older package', () => {
     const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9);
     const random = new Random(seed);
     const outcomes: string[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      rmSync(join(work, 'package'), { recursive: true });
+    const temporary = (): boolean => readdirSync(work).some((name) => name.endsWith('.tmp'));
+    /** A compile over the old package. What a round leaves must not pass for what the next one writes. */
+    const begin = (): ChildProcess => {
+      for (const name of readdirSync(work)) if (name !== 'm.vit') rmSync(join(work, name), { recursive: true });
       cpSync(join(folder, 'old'), join(work, 'package'), { recursive: true });
+      return compile();
+    };
+    /** A compile that is halted while it writes, which shows as a folder beside the package. */
+    const writing = async (): Promise<ChildProcess> => {
+      for (let tries = 0; tries < 20; tries++) {
+        const child = begin();
+        const end = ended(child);
+        while (child.exitCode === null && !temporary()) await new Promise((next) => setImmediate(next));
+        child.kill('SIGSTOP');
+        await new Promise((next) => setTimeout(next, 10));
+        if (child.exitCode === null && temporary()) return child;
+        // On a busy machine this process may have looked too late.
+        child.kill('SIGCONT');
+        await end;
+      }
+      throw new Error('no compile was seen writing');
+    };
+    for (let round = 0; round < ROUNDS; round++) {
       const signal = (['SIGKILL', 'SIGINT', 'SIGTERM'] as const)[round % 3];
-      const child = compile();
-      // Half of them while something is being written, as soon as that shows; the rest at any time.
-      if (round % 2 === 0) for (const end = performance.now() + 4 * takes; performance.now() < end && !readdirSync(work).some((name) => name.endsWith('.tmp')); ) await new Promise((next) => setImmediate(next));
-      else await new Promise((next) => setTimeout(next, random.next() * takes * 1.1));
+      // Half of them while the package is being written, the rest at any time.
+      const whileWriting = round % 2 === 0;
+      const child = whileWriting ? await writing() : begin();
+      if (!whileWriting) await new Promise((next) => setTimeout(next, random.next() * takes * 1.1));
+      const end = ended(child);
       child.kill(signal);
-      const how = await ended(child);
+      if (whileWriting) child.kill('SIGCONT');
+      const how = await end;
       const target = join(work, 'package');
+      const where = `seed ${seed}, round ${round}, ${signal}: ${how}`;
+      if (signal !== 'SIGKILL') {
+        // Nothing is left to put right: the write was not begun, or was ended first.
+        expect(readdirSync(work).sort(), where).toEqual(['m.vit', 'package']);
+        if (whileWriting) {
+          expect(how, where).toBe(signal === 'SIGINT' ? '130' : '143');
+          expect(fingerprint(target), where).toBe(fresh);
+        }
+      }
       // Only a kill between two renames leaves none for a moment: the next command on the folder puts it back.
       if (!existsSync(target)) restore(target);
       const is = fingerprint(target);
-      expect([old, fresh], `seed ${seed}, round ${round}, ${signal}`).toContain(is);
-      outcomes.push(`${signal} ${how} ${is === old ? 'old' : 'new'}`);
+      expect([old, fresh], where).toContain(is);
+      outcomes.push(`${signal}${whileWriting ? ' while writing' : ''} ${how} ${is === old ? 'old' : 'new'}`);
       expect(readdirSync(work).filter((name) => !/^(m\.vit|package(\.[0-9a-f]+-\d+-[0-9a-f]+\.tmp(\.old)?)?)$/.test(name))).toEqual([]);
     }
     // What was left is gone after the next compile.
