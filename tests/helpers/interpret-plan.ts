@@ -1,0 +1,86 @@
+/** Runs a plan in JavaScript, its kernels as generated (interpret-kernel.ts), and compares it with what the program means. */
+import { expect } from 'vitest';
+import { generateKernel } from '../../src/codegen/generate.ts';
+import { sizeOf, stridesOf } from '../../src/graph.ts';
+import type { Graph } from '../../src/graph.ts';
+import { constant } from '../../src/kernel-index.ts';
+import { storedElements, storedIndex } from '../../src/kernel-layout.ts';
+import type { Buffer, Kernel, Program } from '../../src/kernel.ts';
+import { lower } from '../../src/lower/lower.ts';
+import type { Tensor } from '../../src/ops/types.ts';
+import type { Plan } from '../../src/plan.ts';
+import { evaluateProgram, type ProgramBindings } from '../../src/reference/kernel.ts';
+import { plan, type PlanOptions } from '../../src/schedule/plan.ts';
+import type { Schedule } from '../../src/schedule.ts';
+import type { Target } from '../../src/targets.ts';
+import { interpretKernel } from './interpret-kernel.ts';
+import type { Scalars } from './interpret-memory.ts';
+import { roundF16 } from './interpret-numbers.ts';
+import { valuesOf } from './patterns.ts';
+import { programOf } from './run-kernel.ts';
+import { relativeError } from './run-plan.ts';
+
+/** The outputs by name. Fails where a kernel moves other bytes than its generator says. */
+export function interpretPlan(made: Plan, bindings: ProgramBindings): Record<string, Tensor> {
+  const memory = new Map<string, Scalars>();
+  for (const { buffer } of made.buffers) {
+    const { id, kind, name, shape } = buffer;
+    const values = buffer.storage === 'i32' ? new Int32Array(storedElements(buffer)) : new Float32Array(storedElements(buffer));
+    const given = kind === 'input' ? bindings.inputs[name] : kind === 'weight' ? bindings.weights(name, shape) : undefined;
+    placesOf(buffer).forEach((place, i) => { if (given) values[place] = given.data[i]; });
+    memory.set(id, values);
+  }
+  const kernels = made.kernels.map((k) => generateKernel(k, made.target));
+  const subgroupSize = made.target.subgroups?.minSize ?? 32;
+  for (const { kernel, args } of made.steps) {
+    const code = kernels[kernel];
+    const counted = interpretKernel(code, new Map(code.module.bindings.map((b) => [b.name, memory.get(args[b.index])!])), subgroupSize);
+    expect(counted, made.kernels[kernel].id).toEqual(code.issued);
+  }
+  return Object.fromEntries(made.buffers.filter((b) => b.buffer.kind === 'output').map(({ buffer }) => {
+    const values = memory.get(buffer.id)!;
+    return [buffer.name, { shape: buffer.shape, dtype: buffer.dtype, data: Float64Array.from(placesOf(buffer), (place) => values[place]) }];
+  }));
+}
+
+/** Where each element of a buffer lies, in the order of its indices. */
+function placesOf(buffer: Pick<Buffer, 'shape' | 'layout'>): readonly number[] {
+  const strides = stridesOf(buffer.shape);
+  return Array.from({ length: sizeOf(buffer.shape) }, (_, i) => storedIndex(buffer, buffer.shape.map((extent, axis) => constant(Math.floor(i / strides[axis]) % extent))).offset);
+}
+
+export interface InterpretOptions extends PlanOptions {
+  readonly target: Target;
+  readonly storage?: 'f32' | 'f16';
+  readonly attention?: boolean;
+  /** Over the greatest magnitude of an output. */
+  readonly tolerance: number;
+}
+
+/** Compares a graph's kernels with its meaning, for inputs that its storage can hold. */
+export function checkInterpreted(graph: Graph, options: InterpretOptions): Plan {
+  const { storage = 'f16', attention = false, target } = options;
+  return check(lower(graph, { fuse: true, attention: () => attention, target, storage }), options);
+}
+
+export function checkKernelInterpreted(kernel: Kernel, schedule: Schedule, options: InterpretOptions): Plan {
+  return check(programOf(kernel), { ...options, schedule: () => schedule });
+}
+
+function check(program: Program, options: InterpretOptions): Plan {
+  const { target, tolerance } = options;
+  const { value, diagnostics } = plan(program, target, options);
+  expect(diagnostics).toEqual([]);
+  const stored = new Map(program.buffers.map((b) => [b.name, b]));
+  const held = (name: string, shape: readonly number[]): Tensor => {
+    const { dtype, storage } = stored.get(name)!;
+    const tensor = valuesOf(name, shape, dtype);
+    return storage === 'f16' ? { ...tensor, data: tensor.data.map(roundF16) as Tensor['data'] } : tensor;
+  };
+  const inputs = Object.fromEntries(program.buffers.flatMap((b) => (b.kind === 'input' ? [[b.name, held(b.name, b.shape)]] : [])));
+  const bindings: ProgramBindings = { inputs, weights: held };
+  const want = evaluateProgram(program, bindings, { precision: 'f64' });
+  const got = interpretPlan(value!, bindings);
+  for (const [name, tensor] of Object.entries(want)) expect(relativeError(got[name], tensor), name).toBeLessThanOrEqual(tolerance);
+  return value!;
+}

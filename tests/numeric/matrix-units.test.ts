@@ -1,0 +1,86 @@
+/**
+ * Kernels for matrix units, executed in JavaScript beside the evaluator: values, bytes moved, and no race of two
+ * invocations in workgroup memory. No device at hand has such units; what a device does beyond WGSL's meaning is not seen.
+ */
+import { describe, expect, test } from 'vitest';
+import { generateKernel } from '../../src/codegen/generate.ts';
+import { binary as binaryOf, ifOf, letOf, ref, u32 } from '../../src/codegen/wgsl-build.ts';
+import { F32, U32, type WgslStatement } from '../../src/codegen/wgsl.ts';
+import { binary, load } from '../../src/kernel-expr.ts';
+import type { Kernel, Layout } from '../../src/kernel.ts';
+import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
+import { einsumKernel, type EinsumKernel } from '../helpers/contraction-kernels.ts';
+import { interpretKernel } from '../helpers/interpret-kernel.ts';
+import { checkKernelInterpreted } from '../helpers/interpret-plan.ts';
+import { MATRIX_UNITS } from '../helpers/null-device.ts';
+
+const BLOCKS: Layout = { blocks: [16, 16] };
+
+function half(shape: EinsumKernel, layouts: Readonly<Record<string, Layout>> = {}): Kernel {
+  const kernel = einsumKernel(shape);
+  return { ...kernel, params: kernel.params.map((p) => ({ ...p, storage: 'f16', layout: layouts[p.name] })) };
+}
+
+const linear = (m: number, n: number, k: number): EinsumKernel => ({
+  extents: { m, n, k }, left: 'm k', right: 'n k', out: 'm n', extra: { bias: 'n', skip: 'm n' },
+  epilogue: (acc, at) => binary('add', binary('add', acc, load('bias', at('n'))), load('skip', at('m n'))),
+});
+
+const tiles = (fragmentsM: number, fragmentsN: number, subgroupsM: number, subgroupsN: number, tileK: number, prefetch: boolean): SubgroupMatrixSchedule =>
+  ({ family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch });
+
+/** f16 results: half a unit in the last of eleven digits. */
+const TOLERANCE = 5e-4;
+
+describe('contractions', () => {
+  const MEMORY = [tiles(2, 2, 1, 1, 0, false), tiles(1, 1, 2, 2, 0, false)];
+  const STAGED = [tiles(2, 1, 2, 2, 32, true), tiles(1, 2, 1, 2, 16, true), tiles(1, 1, 2, 1, 32, false)];
+  const heads = (i: number, j: number): EinsumKernel => ({ extents: { b: 2, h: 2, i, j, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' });
+
+  test.each<[string, Kernel, readonly SubgroupMatrixSchedule[]]>([
+    ['whole fragments', half(linear(32, 48, 48)), [...MEMORY, ...STAGED]],
+    ['depth first', half({ ...linear(32, 48, 48), left: 'k m', right: 'k n' }), [...MEMORY, ...STAGED]],
+    ['edges', half(linear(37, 42, 40)), STAGED],
+    ['odd everywhere', half(linear(19, 21, 7)), STAGED],
+    ['blocked, hanging over', half(linear(37, 42, 32), { left: BLOCKS, right: BLOCKS, out: BLOCKS }), [...MEMORY, ...STAGED]],
+    ['heads', half(heads(32, 32)), [...MEMORY, ...STAGED]],
+    ['heads, edges', half(heads(18, 23)), STAGED],
+  ])('%s', (_, kernel, schedules) => {
+    for (const schedule of schedules) {
+      const made = checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: TOLERANCE });
+      expect(made.kernels[0].schedule).toEqual(schedule);
+    }
+  });
+});
+
+describe('what the interpreter sees', () => {
+  const code = generateKernel({ kernel: half(linear(37, 42, 40)), spaces: Array(5).fill('arena'), schedule: tiles(2, 1, 2, 2, 16, true) }, MATRIX_UNITS);
+  const run = (change: (statements: readonly WgslStatement[]) => WgslStatement[]): void => {
+    const memory = new Map(code.module.bindings.map((b) => [b.name, new Float32Array(b.elements)]));
+    interpretKernel({ ...code, module: { ...code.module, body: change(code.module.body) } }, memory);
+  };
+  const everywhere = (statements: readonly WgslStatement[], f: (s: WgslStatement) => WgslStatement[]): WgslStatement[] =>
+    statements.flatMap((s) => f(s.kind === 'for' || s.kind === 'block' ? { ...s, body: everywhere(s.body, f) } : s));
+
+  test('every barrier that is left out', () => {
+    let barriers = 0;
+    everywhere(code.module.body, (s) => (s.kind === 'barrier' && barriers++, [s]));
+    expect(barriers).toBeGreaterThan(2);
+    expect(() => run((body) => [...body])).not.toThrow();
+    for (let left = 0; left < barriers; left++) {
+      let n = 0;
+      expect(() => run((body) => everywhere(body, (s) => (s.kind === 'barrier' && n++ === left ? [] : [s]))), `barrier ${left}`).toThrow(/without a barrier/);
+    }
+  });
+
+  test('a product that only some of a subgroup come to', () => {
+    const lane = code.module.builtins.find((b) => b.builtin === 'local_invocation_index')!;
+    const few = binaryOf('<', ref(lane.name, U32), u32(40));
+    expect(() => run((body) => everywhere(body, (s) => (s.kind === 'assign' && s.value.kind === 'call' && s.value.name.startsWith('subgroupMatrix') ? [ifOf(few, [s])] : [s])))).toThrow(/did not do all that its subgroup did/);
+  });
+
+  test('places past the end', () => {
+    const [{ name }] = code.module.bindings;
+    expect(() => run((body) => [letOf('past', { kind: 'load', type: F32, binding: name, at: u32(37 * 40), width: 1, raw: false }), ...body])).toThrow(/is past its 1480/);
+  });
+});
