@@ -6,7 +6,7 @@ import { reportText } from '../src/cli/report-text.ts';
 import { compileGraph } from '../src/compile.ts';
 import { packagePlan } from '../src/codegen/package-plan.ts';
 import { sizeOf } from '../src/graph.ts';
-import type { Expr, Index, Kernel } from '../src/kernel.ts';
+import type { Kernel } from '../src/kernel.ts';
 import { PROFILES, profileNamed, readProfile } from '../src/profiles.ts';
 import { compareReports } from '../src/report/compare.ts';
 import { predict } from '../src/report/cost.ts';
@@ -17,64 +17,10 @@ import { markFront, sweepValues, type SweepFigures } from '../src/report/sweep.t
 import type { Sums } from '../src/report/types.ts';
 import { WEB } from '../src/targets.ts';
 import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
+import { touchedByRunning } from './helpers/touched.ts';
 
 const tiny = (name: string) => tinyGraph(TINY.find((t) => t.name === name)!);
 const H100 = profileNamed('nvidia-h100')!;
-
-/** Every element that a run of the kernel reads or writes, found by running its loops; data reads as 0. */
-function touchedByRunning(kernel: Kernel): number[] {
-  const touched = new Map(kernel.params.map((p) => [p.name, new Set<string>()]));
-  const at = (index: Index, point: Map<string, number>): number =>
-    index.terms.reduce((sum, { scale, atom }) => {
-      if (atom.kind === 'axis') return sum + scale * point.get(atom.name)!;
-      if (atom.kind === 'value') return sum + scale * (run(atom.of, point), 0);
-      const x = at(atom.of, point);
-      return sum + scale * (atom.kind === 'div' ? Math.floor(x / atom.by) : x - atom.by * Math.floor(x / atom.by));
-    }, index.offset);
-  const run = (e: Expr, point: Map<string, number>): number => {
-    switch (e.kind) {
-      case 'const': return e.value;
-      case 'index': return at(e.of, point);
-      case 'load': touched.get(e.buffer)!.add(e.at.map((i) => at(i, point)).join()); return 0;
-      case 'stage': return 0;
-      case 'unary': { const a = run(e.a, point); return e.op === 'not' ? 1 - a : e.op === 'neg' ? -a : a; }
-      case 'cast': return run(e.a, point);
-      case 'select': return run(e.condition, point) ? run(e.then, point) : run(e.else, point);
-      case 'binary': {
-        const [a, b] = [run(e.a, point), run(e.b, point)];
-        switch (e.op) {
-          case 'add': return a + b;
-          case 'sub': return a - b;
-          case 'mul': return a * b;
-          case 'div': return b === 0 ? 0 : Math.floor(a / b);
-          case 'mod': return b === 0 ? 0 : a - b * Math.floor(a / b);
-          case 'max': return Math.max(a, b);
-          case 'min': return Math.min(a, b);
-          case 'less': return Number(a < b);
-          case 'lessEqual': return Number(a <= b);
-          case 'equal': return Number(a === b);
-          case 'and': return a & b;
-          case 'or': return a | b;
-          default: return 0;
-        }
-      }
-    }
-  };
-  for (const stage of kernel.stages) {
-    const axes = [...stage.axes, ...(stage.reduce?.axes ?? [])];
-    const total = axes.reduce((n, a) => n * a.extent, 1);
-    for (let flat = 0; flat < total; flat++) {
-      const point = new Map<string, number>();
-      for (let k = axes.length - 1, rest = flat; k >= 0; k--) {
-        point.set(axes[k].name, rest % axes[k].extent);
-        rest = Math.floor(rest / axes[k].extent);
-      }
-      run(stage.body, point);
-      for (const store of kernel.stores) if (store.stage === stage.name) touched.get(store.buffer)!.add(store.at ? store.at.map((i) => at(i, point)).join() : stage.axes.map((a) => point.get(a.name)).join());
-    }
-  }
-  return kernel.params.map((p) => touched.get(p.name)!.size);
-}
 
 function points(kernel: Kernel): number {
   return kernel.stages.reduce((sum, s) => sum + [...s.axes, ...(s.reduce?.axes ?? [])].reduce((n, a) => n * a.extent, 1), 0);
