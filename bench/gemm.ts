@@ -11,12 +11,14 @@
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
 import { targetOf } from '../src/cli/devices.ts';
+import { contractionProblem } from '../src/kernel-contraction.ts';
 import { axis } from '../src/kernel-index.ts';
 import { binary, load, stageAt } from '../src/kernel-expr.ts';
 import { fragmentProblem } from '../src/kernel-fragments.ts';
 import { storedElements } from '../src/kernel-layout.ts';
 import type { Axis, Kernel, KernelParam, Layout } from '../src/kernel.ts';
-import { contractionSchedule, subgroupMatrixSchedule } from '../src/schedule/contraction.ts';
+import { contractionSchedule } from '../src/schedule/contraction.ts';
+import { fragmentsFit, subgroupMatrixSchedule } from '../src/schedule/subgroup-matrix.ts';
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
@@ -79,12 +81,9 @@ function gemm({ M, N, K, batch, order }: Shape, dtype: DType): Kernel {
   };
 }
 
-function fits(s: GemmSchedule, kernel: Kernel, { limits, subgroupMatrix }: Target): boolean {
-  if (s.family === 'subgroupMatrix') {
-    const tiles = s.tileK ? 2 * 16 * (s.fragmentsM * s.subgroupsM + s.fragmentsN * s.subgroupsN) * (s.tileK + 8) : 0;
-    const bytes = s.subgroupsM * s.subgroupsN * 256 * s.fragmentsN * 4 + tiles;
-    return subgroupMatrix.length > 0 && (s.tileK > 0 || fragmentProblem(kernel) !== undefined) && bytes <= limits.maxComputeWorkgroupStorageSize;
-  }
+function fits(s: GemmSchedule, kernel: Kernel, target: Target): boolean {
+  const { limits } = target;
+  if (s.family === 'subgroupMatrix') return target.subgroupMatrix.length > 0 && (s.tileK > 0 || fragmentProblem(kernel) !== undefined) && fragmentsFit(s, contractionProblem(kernel)!, target, s.subgroupSize);
   const threads = s.groupM * s.groupN * s.splitK;
   const partial = s.splitK > 1 ? (s.splitK / 2) * s.groupM * s.groupN * s.threadM * s.threadN : 0;
   const bytes = 4 * ((s.threadM * s.groupM + s.threadN * s.groupN) * s.tileK + partial);

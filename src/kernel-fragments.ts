@@ -2,6 +2,7 @@
 import { contractionProblem, linearDepth } from './kernel-contraction.ts';
 import type { ContractionProblem } from './kernel-contraction.ts';
 import { add, axis, constant, rangeOf, scale, strideOf, substitute } from './kernel-index.ts';
+import { alongOf } from './kernel-lanes.ts';
 import { storedElements } from './kernel-layout.ts';
 import type { Expr, Index, Kernel } from './kernel.ts';
 
@@ -10,6 +11,52 @@ export const FRAGMENT = 16;
 
 /** Values of padding after each line of a tile in workgroup memory. */
 export const LINE_PADDING = 8;
+
+/** Fragments that a subgroup keeps and subgroups of a workgroup, along M and N; the depth staged at once, 0 for none. */
+export interface FragmentTiling {
+  readonly fragmentsM: number;
+  readonly fragmentsN: number;
+  readonly subgroupsM: number;
+  readonly subgroupsN: number;
+  readonly tileK: number;
+}
+
+/** Rows and columns of a workgroup. */
+export function fragmentTile({ fragmentsM, fragmentsN, subgroupsM, subgroupsN }: FragmentTiling): { readonly rows: number; readonly columns: number } {
+  return { rows: FRAGMENT * fragmentsM * subgroupsM, columns: FRAGMENT * fragmentsN * subgroupsN };
+}
+
+/** Fours of results in workgroup memory from one row of a subgroup's to the next: one more than there are, for the banks. */
+export function resultPitch({ fragmentsN }: FragmentTiling): number {
+  return (FRAGMENT / 4) * fragmentsN + 1;
+}
+
+/** Workgroup memory that a tiling takes. */
+export interface FragmentRoom {
+  /** Values of f16 of each operand's tile, padding included. */
+  readonly left: number;
+  readonly right: number;
+  /** Results of all subgroups, a row of fragments each. */
+  readonly results: number;
+  /** Whether the tiles are written in vectors: then they are words, and the results come where they were. */
+  readonly words: boolean;
+  readonly bytes: number;
+}
+
+/** The problem's depth is linear. */
+export function fragmentRoom(problem: ContractionProblem, tiling: FragmentTiling): FragmentRoom {
+  const { tileK, subgroupsM, subgroupsN } = tiling;
+  const { rows, columns } = fragmentTile(tiling);
+  const values = (side: 'left' | 'right', tile: number): number => {
+    const [lines, length] = alongOf(problem, side) === 'side' ? [tileK, tile] : [tile, tileK];
+    return tileK === 0 ? 0 : lines * (length + LINE_PADDING);
+  };
+  const [left, right] = [values('left', rows), values('right', columns)];
+  const results = 4 * FRAGMENT * resultPitch(tiling) * subgroupsM * subgroupsN;
+  const words = alongOf(problem, 'left') !== 'none' && alongOf(problem, 'right') !== 'none';
+  const [tileBytes, resultBytes] = [2 * (left + right), 4 * results];
+  return { left, right, results, words, bytes: words ? Math.max(tileBytes, resultBytes) : tileBytes + resultBytes };
+}
 
 /** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */
 export interface FragmentOperand {

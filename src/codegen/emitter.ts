@@ -15,7 +15,7 @@ import { HELPER_FUNCTION_NAMES, helpersOf } from './helpers.ts';
 import { Names } from './names.ts';
 import { add, bitcast, call, convert, div, forOf, i32, letOf, mod, mul, ref, sub, u32 } from './wgsl-build.ts';
 import { accessBytes, I32, U32, vector } from './wgsl.ts';
-import type { Binding, Builtin, KernelCode, Scalar, ValueType, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
+import type { AccessWidth, Binding, Builtin, KernelCode, ValueType, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
 
 export interface Scope {
   readonly parent?: Scope;
@@ -288,10 +288,19 @@ export class Emitter {
 
   /** A load of `width` consecutive elements, the first being element at * width; counted where the current scope stands. */
   load(buffer: string, at: WgslExpr, width: 1 | 2 | 4, raw = false): WgslExpr {
+    const { storage } = this.binding(buffer);
+    return this.loadAs(vector(raw || storage !== 'f16' ? storage : 'f32', width), buffer, at, width, raw);
+  }
+
+  /** Eight consecutive values of f16 as they lie, in four words; the buffer is read in no other way. */
+  loadWords(buffer: string, at: WgslExpr): WgslExpr {
+    return this.loadAs(vector('u32', 4), buffer, at, 8, true);
+  }
+
+  private loadAs(type: ValueType, buffer: string, at: WgslExpr, width: AccessWidth, raw: boolean): WgslExpr {
     const binding = this.binding(buffer);
     this.loadBytes += accessBytes(binding, width) * this.executions();
-    const scalar: Scalar = raw ? binding.storage : binding.storage === 'f16' ? 'f32' : binding.storage;
-    return { kind: 'load', type: vector(scalar, width), binding: binding.name, at, width, raw };
+    return { kind: 'load', type, binding: binding.name, at, width, raw };
   }
 
   store(buffer: string, at: WgslExpr, value: WgslExpr, width: 1 | 2 | 4): void {

@@ -5,7 +5,8 @@
  */
 import type { Axis, BinaryName, Expr, Index, Stage } from '../kernel.ts';
 import { dtypeOf, substituteExpr } from '../kernel-expr.ts';
-import { add as addIndex, axesOf, axis as axisIndex, constant, floorDiv, keyOf, rangeOf, scale, sub as subIndex } from '../kernel-index.ts';
+import { add as addIndex, axesOf, axis as axisIndex, constant, floorDiv, keyOf, rangeOf, scale } from '../kernel-index.ts';
+import { consecutive } from '../kernel-lanes.ts';
 import { storedElements, storedIndex } from '../kernel-layout.ts';
 import { isStatic } from './count.ts';
 import type { Emitter } from './emitter.ts';
@@ -285,16 +286,5 @@ function touchesMemoryOnce(e: Expr): boolean {
     case 'select': return touchesMemory(e.condition) || touchesMemory(e.then) || touchesMemory(e.else);
     default: return e satisfies never;
   }
-}
-
-/** Whether lane j is lane 0 plus j, and lane 0 a multiple of the number of lanes at every point. */
-export function consecutive(flat: readonly Index[]): boolean {
-  const { length } = flat;
-  if (length !== 2 && length !== 4) return false;
-  if (flat[0].offset % length !== 0 || flat[0].terms.some((t) => t.scale % length !== 0)) return false;
-  return flat.every((f, lane) => {
-    const step = subIndex(f, flat[0]);
-    return step.terms.length === 0 && step.offset === lane;
-  });
 }
 

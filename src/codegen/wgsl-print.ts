@@ -1,6 +1,6 @@
 /** Prints a WGSL tree, plain or instrumented: with every access to storage buffers counted in bytes. */
 import { accessBytes, vector } from './wgsl.ts';
-import type { Binding, BinaryOperator, MatrixMemory, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
+import type { AccessWidth, Binding, BinaryOperator, MatrixMemory, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
 import { bindingWidths, walkModule } from './wgsl-walk.ts';
 
 export interface PrintOptions {
@@ -51,7 +51,7 @@ const LEVEL: Record<BinaryOperator, number> = {
 };
 
 class Printer {
-  private readonly widths: ReadonlyMap<string, 1 | 2 | 4>;
+  private readonly widths: ReadonlyMap<string, AccessWidth>;
   private readonly bindings: ReadonlyMap<string, Binding>;
   private readonly accesses = new Map<string, string>();
   private needsUnpack = false;
@@ -98,7 +98,7 @@ class Printer {
     return `@group(0) @binding(${index}) var<storage, read_write> issued_bytes: array<atomic<u32>, 4>;\n`;
   }
 
-  private widthOf(name: string): 1 | 2 | 4 {
+  private widthOf(name: string): AccessWidth {
     return this.widths.get(name) ?? 1;
   }
 
@@ -111,11 +111,9 @@ class Printer {
   /** The array's element type and length: elements of the widest access that all accesses share. */
   private binding(b: Binding): string {
     const width = this.widthOf(b.name);
-    let scalar: string = b.storage;
-    let type = width === 1 ? scalar : `vec${width}<${scalar}>`;
+    let type = width === 8 ? 'vec4<u32>' : formatType(vector(b.storage, width));
     let length = Math.ceil(b.elements / width);
     if (b.packed) {
-      scalar = 'u32';
       type = width === 4 ? 'vec2<u32>' : 'u32';
       length = Math.ceil(b.elements / (width === 4 ? 4 : 2));
     }
@@ -201,6 +199,10 @@ class Printer {
   private loadText(b: Binding, e: Extract<WgslExpr, { kind: 'load' }>, at: string): string {
     const own = this.widthOf(b.name);
     const { width } = e;
+    if (width === 8) {
+      if (own !== 8 || b.packed) throw new Error(`bug: ${b.name} is read as words of f16 and otherwise`);
+      return `${b.name}[${at}]`;
+    }
     if (b.packed) {
       if (e.raw) throw new Error(`bug: a raw f16 load from ${b.name}, which holds 32-bit words`);
       if (width === 1) return `unpack2x16float(${b.name}[(${at}) / 2u])[(${at}) % 2u]`;

@@ -1,5 +1,5 @@
 /** Visits every expression and statement of a WGSL tree. */
-import type { WgslExpr, WgslFunction, WgslModule, WgslStatement } from './wgsl.ts';
+import type { AccessWidth, WgslExpr, WgslFunction, WgslModule, WgslStatement } from './wgsl.ts';
 
 export interface Visitor {
   readonly expr?: (e: WgslExpr) => void;
@@ -70,10 +70,10 @@ function partsOf(e: WgslExpr): readonly WgslExpr[] {
 }
 
 /** The element width of each binding's array: the narrowest access to it, where whole vectors fill the buffer. */
-export function bindingWidths(module: WgslModule): Map<string, 1 | 2 | 4> {
-  const widths = new Map<string, 1 | 2 | 4>();
-  const use = (name: string, width: 1 | 2 | 4): void => {
-    widths.set(name, Math.min(width, widths.get(name) ?? 4) as 1 | 2 | 4);
+export function bindingWidths(module: WgslModule): Map<string, AccessWidth> {
+  const widths = new Map<string, AccessWidth>();
+  const use = (name: string, width: AccessWidth): void => {
+    widths.set(name, Math.min(width, widths.get(name) ?? width) as AccessWidth);
   };
   walkModule(module, {
     expr: (e) => {
@@ -86,8 +86,8 @@ export function bindingWidths(module: WgslModule): Map<string, 1 | 2 | 4> {
     },
   });
   for (const b of module.bindings) {
-    const width = widths.get(b.name) ?? 1;
-    widths.set(b.name, b.elements % width === 0 ? width : b.elements % 2 === 0 && width === 4 ? 2 : 1);
+    const widest = ([8, 4, 2, 1] as const).find((width) => width <= (widths.get(b.name) ?? 1) && b.elements % width === 0)!;
+    widths.set(b.name, widest);
   }
   return widths;
 }

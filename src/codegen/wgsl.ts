@@ -8,6 +8,8 @@ import type { Storage } from '../kernel.ts';
 
 export type Scalar = 'f32' | 'f16' | 'i32' | 'u32' | 'bool';
 export type Width = 1 | 2 | 3 | 4;
+/** Elements that one access moves. */
+export type AccessWidth = 1 | 2 | 4 | 8;
 
 export type WgslType =
   | { readonly kind: 'value'; readonly scalar: Scalar; readonly width: Width }
@@ -35,9 +37,10 @@ export type WgslExpr =
   /** An element of an array or vector; a literal index into a vector prints as `.x`. */
   | { readonly kind: 'element'; readonly type: WgslType; readonly of: WgslExpr; readonly at: WgslExpr }
   /**
-   * `width` consecutive elements of a binding, the first being element at * width (`at`: u32). f16 is widened to f32 unless `raw`.
+   * `width` consecutive elements of a binding, the first being element at * width (`at`: u32). f16 is widened to f32 unless
+   * `raw`. Eight are f16 as they lie, in four words (vec4<u32>).
    */
-  | { readonly kind: 'load'; readonly type: ValueType; readonly binding: string; readonly at: WgslExpr; readonly width: 1 | 2 | 4; readonly raw: boolean }
+  | { readonly kind: 'load'; readonly type: ValueType; readonly binding: string; readonly at: WgslExpr; readonly width: AccessWidth; readonly raw: boolean }
   /** A subgroup matrix from a binding (`offset` and `stride` in values) or a workgroup array (in its elements, perhaps vectors). */
   | { readonly kind: 'matrixLoad'; readonly type: Extract<WgslType, { kind: 'matrix' }>; readonly from: MatrixMemory; readonly offset: WgslExpr; readonly columnMajor: boolean; readonly stride: WgslExpr };
 

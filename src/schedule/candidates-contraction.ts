@@ -6,7 +6,7 @@ import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
-import { fragmentsFit, subgroupMatrixSchedule } from './contraction.ts';
+import { fragmentsFit, subgroupMatrixSchedule } from './subgroup-matrix.ts';
 
 const POWERS = [1, 2, 4, 8, 16, 32, 64] as const;
 const upTo = (most: number): number[] => POWERS.filter((p) => p <= most);
@@ -85,7 +85,7 @@ function fragments(kernel: Kernel, problem: ContractionProblem, target: Target):
   const variations: SubgroupMatrixSchedule[] = [];
   for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : [true, false]) {
     const reaches = useful(blocksM, fragmentsM, subgroupsM) && useful(blocksN, fragmentsN, subgroupsN) && fragmentsM < 2 * blocksM && fragmentsN < 2 * blocksN;
-    if (!reaches || fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit([fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK], problem, target, base.subgroupSize)) continue;
+    if (!reaches || fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK }, problem, target, base.subgroupSize)) continue;
     variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, prefetch });
   }
   return variations;

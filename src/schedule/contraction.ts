@@ -3,10 +3,9 @@ import { loadsOf } from '../kernel-expr.ts';
 import { strideOf } from '../kernel-index.ts';
 import { contractionProblem } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
-import { FRAGMENT, fragmentProblem, LINE_PADDING } from '../kernel-fragments.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
-import type { ContractionSchedule, SubgroupMatrixSchedule } from '../schedule.ts';
+import type { ContractionSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 
 /** Undefined where the kernel is no contraction, or has more tiles along a side than a dispatch can number. */
@@ -22,65 +21,8 @@ function tileGroups({ threadM, threadN, groupM, groupN }: ContractionSchedule, {
   return [Math.ceil(N / (threadN * groupN)), Math.ceil(M / (threadM * groupM)), B];
 }
 
-/** Fragments a subgroup, subgroups a workgroup, both along M and N; depth staged at once. */
-type FragmentTile = readonly [fragmentsM: number, fragmentsN: number, subgroupsM: number, subgroupsN: number, tileK: number];
-
-/**
- * At 4096^3 on an H200, f16 with f32 accumulation: operands as they usually lie, row-major, 171 TFLOP/s staged in the
- * first of these and 50 to 70 straight from memory, whose loads then touch half of every sector.
- */
-const STAGED_FRAGMENTS: readonly FragmentTile[] = [[4, 4, 2, 2, 32], [2, 4, 2, 2, 32], [2, 2, 2, 2, 32], [2, 1, 2, 2, 32], [1, 1, 2, 2, 32]];
-/** In blocks of 16 x 16 fragments are contiguous: 160 to 185 TFLOP/s straight from memory. 8 x 4 fragments spill: 3. */
-const MEMORY_FRAGMENTS: readonly FragmentTile[] = [[4, 2, 2, 2, 0], [2, 2, 2, 2, 0], [2, 1, 2, 2, 0], [1, 1, 2, 2, 0], [1, 1, 1, 1, 0]];
-/** Workgroups that keep a large GPU's units busy: smaller tiles where there would be fewer. */
-const BUSY_GROUPS = 128;
-
-/** Fragments for a device's matrix units, where operands are stored as f16. */
-export function subgroupMatrixSchedule(kernel: Kernel, target: Target): SubgroupMatrixSchedule | undefined {
-  const { subgroups } = target;
-  const offered = target.subgroupMatrix.some((c) => c.M === FRAGMENT && c.N === FRAGMENT && c.K === FRAGMENT && c.componentType === 'f16' && c.resultComponentType === 'f32');
-  if (!offered || !target.shaderF16 || !subgroups || subgroups.minSize !== subgroups.maxSize || ![16, 32, 64].includes(subgroups.minSize)) return undefined;
-  const problem = contractionProblem(kernel);
-  // A matrix unit's rows would be mostly idle: staged or shared tiles in f32 do as well.
-  if (!problem || problem.prologue || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2 || !halfOperands(kernel, problem)) return undefined;
-  const fragments = fragmentProblem(kernel);
-  const contiguous = fragments !== undefined && fragments.left.stride === FRAGMENT && fragments.right.stride === FRAGMENT;
-  const fitting = (contiguous ? MEMORY_FRAGMENTS : STAGED_FRAGMENTS).filter((tile) => fragmentsFit(tile, problem, target, subgroups.minSize));
-  const chosen = fitting.find((tile) => product(fragmentGroups(tile, problem)) >= BUSY_GROUPS) ?? fitting.at(-1);
-  if (!chosen) return undefined;
-  const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, most] = chosen;
-  // Tiles that end with the depth are copied as they lie.
-  const tileK = product(problem.depth) % most === FRAGMENT ? FRAGMENT : most;
-  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize, tileK, prefetch: tileK > 0 };
-}
-
-/** Whether narrowing the operands to f16 loses nothing that their storage has not: all they are made of is stored so. */
-function halfOperands(kernel: Kernel, { left, right }: ContractionProblem): boolean {
-  const params = new Map(kernel.params.map((p) => [p.name, p]));
-  return [left, right].every((e) => loadsOf(e).some((l) => params.get(l.buffer)!.storage === 'f16') && loadsOf(e).every((l) => params.get(l.buffer)!.storage !== 'f32'));
-}
-
-function fragmentGroups([fragmentsM, fragmentsN, subgroupsM, subgroupsN]: FragmentTile, { B, M, N }: ContractionProblem): [number, number, number] {
-  return [Math.ceil(N / (FRAGMENT * fragmentsN * subgroupsN)), Math.ceil(M / (FRAGMENT * fragmentsM * subgroupsM)), B];
-}
-
-/** Whether the target has the threads, the workgroup memory and the grid for it. */
-export function fragmentsFit(tile: FragmentTile, problem: ContractionProblem, { limits }: Target, subgroupSize: number): boolean {
-  const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = tile;
-  const subgroups = subgroupsM * subgroupsN;
-  const results = 4 * subgroups * FRAGMENT * FRAGMENT * fragmentsN;
-  const [rows, columns] = [FRAGMENT * fragmentsM * subgroupsM, FRAGMENT * fragmentsN * subgroupsN];
-  // Each line is padded, whichever way the tile lies.
-  const staged = tileK === 0 ? 0 : 2 * Math.max((rows + columns) * (tileK + LINE_PADDING), tileK * (rows + columns + 2 * LINE_PADDING));
-  return subgroups * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup && results + staged <= limits.maxComputeWorkgroupStorageSize && withinGrid(fragmentGroups(tile, problem), limits);
-}
-
 function withinGrid(groups: readonly number[], limits: Target['limits']): boolean {
   return groups.every((n) => n <= limits.maxComputeWorkgroupsPerDimension);
-}
-
-function product(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a * b, 1);
 }
 
 /**

@@ -5,8 +5,9 @@ import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 import { attentionTiles } from './attention-tiles.ts';
 import { attentionSchedule } from './attention.ts';
-import { contractionSchedule, subgroupMatrixSchedule } from './contraction.ts';
+import { contractionSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
+import { subgroupMatrixSchedule } from './subgroup-matrix.ts';
 import { windowSchedule } from './window.ts';
 
 export interface ScheduleRule {

@@ -21,7 +21,7 @@ export function interpretKernel({ module, workgroups }: Pick<KernelCode, 'module
   }));
   const shared = new Map(module.workgroupVars.map(({ name, type }) => {
     const [length, of] = type.kind === 'array' ? [type.length, valueType({ type: type.of } as WgslExpr)] : [1, valueType({ type } as WgslExpr)];
-    return [name, new Shared(name, length, of.width, of.scalar === 'f16')];
+    return [name, new Shared(name, length, of.width, of.scalar)];
   }));
   const main = new Translator(module, buffers, shared).main();
   const [x, y, z] = module.workgroupSize;
@@ -167,7 +167,7 @@ class Translator {
       case 'binary': return this.binary(e);
       case 'bitcast': {
         const from = valueType(e.a).scalar;
-        return this.apply(this.once(`bitcast ${e.type.scalar} ${from}`, () => bitcastOf(e.type.scalar, from)), e.a);
+        return this.apply(this.once(`bitcast ${e.type.scalar} ${e.type.width} ${from}`, () => bitcastOf(e.type, from)), e.a);
       }
       case 'construct': return this.construct(e);
       case 'element': return this.element(e);

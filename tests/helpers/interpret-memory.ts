@@ -4,7 +4,8 @@
  * with no barrier between. Subgroup matrices belong to a subgroup as a whole: its first invocation executes what is done
  * with them, the others only have to come along, which is checked at every barrier.
  */
-import type { WgslType } from '../../src/codegen/wgsl.ts';
+import type { Scalar, WgslType } from '../../src/codegen/wgsl.ts';
+import { fromF16, toF16 } from '../../src/half.ts';
 import { roundF16 } from './interpret-numbers.ts';
 
 export type Scalars = Float32Array | Int32Array;
@@ -30,20 +31,41 @@ export interface Invocation {
 /** Stands for several invocations in the notes of who touched a place. */
 const MANY = -2;
 
-/** An array in workgroup memory, of numbers or vectors, zero at first. Accesses are noted for each number. */
+/** Numbers as they lie in memory. */
+const READ: Record<Exclude<Scalar, 'bool'>, (bytes: DataView, at: number) => number> = {
+  f32: (b, at) => b.getFloat32(at, true), i32: (b, at) => b.getInt32(at, true), u32: (b, at) => b.getUint32(at, true), f16: (b, at) => fromF16(b.getUint16(at, true)),
+};
+const WRITE: Record<Exclude<Scalar, 'bool'>, (bytes: DataView, at: number, value: number) => void> = {
+  f32: (b, at, v) => b.setFloat32(at, v, true), i32: (b, at, v) => b.setInt32(at, v, true), u32: (b, at, v) => b.setUint32(at, v, true), f16: (b, at, v) => b.setUint16(at, toF16(v), true),
+};
+
+const sizeOf = (scalar: Scalar): number => (scalar === 'f16' ? 2 : 4);
+
+/** What accesses are noted for: two bytes, the least that anything writes. */
+const NOTED = 2;
+
+/**
+ * An array in workgroup memory, of numbers or vectors, zero at first. It is made of bytes: matrices of f16 and of f32 come
+ * and go in an array of words.
+ */
 export class Shared {
-  private readonly values: Float32Array;
+  private readonly bytes: DataView;
   private readonly writers: Int32Array;
   private readonly readers: Int32Array;
   private readonly written: Int32Array;
   private readonly read: Int32Array;
+  private readonly scalar: Exclude<Scalar, 'bool'>;
+  /** Of an element. */
+  readonly size: number;
   /** Goes up with each barrier. */
   private epoch = 1;
 
-  constructor(readonly name: string, readonly length: number, readonly width: number, private readonly half: boolean) {
-    const numbers = length * width;
-    this.values = new Float32Array(numbers);
-    [this.writers, this.readers, this.written, this.read] = Array.from({ length: 4 }, () => new Int32Array(numbers));
+  constructor(readonly name: string, readonly length: number, readonly width: number, scalar: Scalar) {
+    if (scalar === 'bool') throw new Error(`${name} is of bool`);
+    this.scalar = scalar;
+    this.size = width * sizeOf(scalar);
+    this.bytes = new DataView(new ArrayBuffer(length * this.size));
+    [this.writers, this.readers, this.written, this.read] = Array.from({ length: 4 }, () => new Int32Array(this.bytes.byteLength / NOTED));
   }
 
   barrier(): void {
@@ -51,7 +73,7 @@ export class Shared {
   }
 
   clear(): void {
-    this.values.fill(0);
+    new Uint8Array(this.bytes.buffer).fill(0);
     this.epoch++;
   }
 
@@ -61,11 +83,7 @@ export class Shared {
   }
 
   number(by: number, at: number, lane: number): number {
-    const place = this.place(at, lane);
-    if (this.written[place] === this.epoch && (this.writers[place] !== by || by === MANY)) throw new Error(`${this.name}[${at}] is read without a barrier after it was written`);
-    this.readers[place] = this.read[place] === this.epoch && this.readers[place] !== by ? MANY : by;
-    this.read[place] = this.epoch;
-    return this.values[place];
+    return this.readAt(by, this.place(at, lane), this.scalar);
   }
 
   set(by: number, at: number, value: number | readonly number[]): void {
@@ -74,17 +92,38 @@ export class Shared {
   }
 
   setNumber(by: number, at: number, lane: number, value: number): void {
-    const place = this.place(at, lane);
-    if (this.written[place] === this.epoch && (this.writers[place] !== by || by === MANY)) throw new Error(`${this.name}[${at}] is written twice without a barrier between`);
-    if (this.read[place] === this.epoch && (this.readers[place] !== by || by === MANY)) throw new Error(`${this.name}[${at}] is written without a barrier after it was read`);
-    this.writers[place] = by;
-    this.written[place] = this.epoch;
-    this.values[place] = this.half ? roundF16(value) : value;
+    this.writeAt(by, this.place(at, lane), this.scalar, value);
+  }
+
+  /** A number of any type at a byte. */
+  readAt(by: number, byte: number, scalar: Scalar): number {
+    for (const place of this.notes(byte, scalar)) {
+      if (this.written[place] === this.epoch && (this.writers[place] !== by || by === MANY)) throw new Error(`${this.name}, byte ${byte}, is read without a barrier after it was written`);
+      this.readers[place] = this.read[place] === this.epoch && this.readers[place] !== by ? MANY : by;
+      this.read[place] = this.epoch;
+    }
+    return READ[scalar as 'f32'](this.bytes, byte);
+  }
+
+  writeAt(by: number, byte: number, scalar: Scalar, value: number): void {
+    for (const place of this.notes(byte, scalar)) {
+      if (this.written[place] === this.epoch && (this.writers[place] !== by || by === MANY)) throw new Error(`${this.name}, byte ${byte}, is written twice without a barrier between`);
+      if (this.read[place] === this.epoch && (this.readers[place] !== by || by === MANY)) throw new Error(`${this.name}, byte ${byte}, is written without a barrier after it was read`);
+      this.writers[place] = by;
+      this.written[place] = this.epoch;
+    }
+    WRITE[scalar as 'f32'](this.bytes, byte, value);
+  }
+
+  private notes(byte: number, scalar: Scalar): number[] {
+    const size = sizeOf(scalar);
+    if (!(byte >= 0 && byte + size <= this.bytes.byteLength)) throw new Error(`byte ${byte} of ${this.name} is past its ${this.bytes.byteLength}`);
+    return size === NOTED ? [byte / NOTED] : [byte / NOTED, byte / NOTED + 1];
   }
 
   private place(at: number, lane: number): number {
     if (!(at >= 0 && at < this.length && lane >= 0 && lane < this.width)) throw new Error(`${this.name}[${at}] is past its ${this.length} elements`);
-    return at * this.width + lane;
+    return at * this.size + lane * sizeOf(this.scalar);
   }
 }
 
@@ -99,6 +138,7 @@ export class Stored {
     const first = this.first(at, width);
     this.loadBytes += this.bytes(width);
     if (width === 1) return this.values[first];
+    if (width === 8) return Array.from({ length: 4 }, (_, i) => (toF16(this.values[first + 2 * i]) | (toF16(this.values[first + 2 * i + 1]) << 16)) >>> 0);
     return Array.from(this.values.subarray(first, first + width));
   }
 
@@ -154,18 +194,14 @@ export const matrices = {
   /** `offset` and `stride` count elements, vectors in an array of vectors. */
   loadShared(invocation: Invocation, op: number, type: MatrixType, from: Shared, offset: number, stride: number, columnMajor: boolean): Matrix | undefined {
     if (!together(invocation, op, offset, stride)) return undefined;
-    return gather(type, (row, column) => {
-      const at = offset * from.width + place(row, column, stride * from.width, columnMajor);
-      return from.number(MANY, Math.floor(at / from.width), at % from.width);
-    });
+    const size = sizeOf(type.component);
+    return gather(type, (row, column) => from.readAt(MANY, offset * from.size + size * place(row, column, (stride * from.size) / size, columnMajor), type.component));
   },
 
   storeShared(invocation: Invocation, op: number, matrix: Matrix | undefined, to: Shared, offset: number, stride: number, columnMajor: boolean): void {
     if (!together(invocation, op, offset, stride)) return;
-    scatter(matrix!, (row, column, value) => {
-      const at = offset * to.width + place(row, column, stride * to.width, columnMajor);
-      to.setNumber(MANY, Math.floor(at / to.width), at % to.width, value);
-    });
+    // Results are of f32.
+    scatter(matrix!, (row, column, value) => to.writeAt(MANY, offset * to.size + 4 * place(row, column, (stride * to.size) / 4, columnMajor), 'f32', value));
   },
 
   load: (invocation: Invocation, op: number, type: MatrixType, from: Stored, offset: number, stride: number, columnMajor: boolean): Matrix | undefined =>

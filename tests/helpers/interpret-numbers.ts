@@ -1,5 +1,5 @@
 /** Numbers and vectors of WGSL in JavaScript: rounded as their types are, component by component. */
-import type { BinaryOperator, Scalar, UnaryOperator } from '../../src/codegen/wgsl.ts';
+import type { BinaryOperator, Scalar, UnaryOperator, ValueType } from '../../src/codegen/wgsl.ts';
 import { fromF16, toF16 } from '../../src/half.ts';
 
 export type Value = number | boolean | readonly Value[];
@@ -70,12 +70,25 @@ export function conversionOf(to: Scalar, from: Scalar): (...args: Value[]) => Va
   return lift((v) => (integer && (from === 'f32' || from === 'f16') ? Math.trunc(v) : v), ROUND[to]);
 }
 
-const bits = new DataView(new ArrayBuffer(4));
+const bits = new DataView(new ArrayBuffer(16));
 
-export function bitcastOf(to: Scalar, from: Scalar): (...args: Value[]) => Value {
-  return lift((v) => {
-    if (from === 'f32') bits.setFloat32(0, v);
-    else bits.setUint32(0, v);
-    return to === 'f32' ? bits.getFloat32(0) : to === 'i32' ? bits.getInt32(0) : bits.getUint32(0);
-  }, (v) => v);
+/** The same bits as another type, of the same size in all. */
+export function bitcastOf(to: ValueType, from: Scalar): (...args: Value[]) => Value {
+  return (value) => {
+    const numbers = (Array.isArray(value) ? value : [value]) as readonly number[];
+    numbers.forEach((v, i) => {
+      if (from === 'f32') bits.setFloat32(4 * i, v, true);
+      else if (from === 'f16') bits.setUint16(2 * i, toF16(v), true);
+      else bits.setUint32(4 * i, v, true);
+    });
+    const read = (i: number): number => {
+      switch (to.scalar) {
+        case 'f32': return bits.getFloat32(4 * i, true);
+        case 'i32': return bits.getInt32(4 * i, true);
+        case 'f16': return fromF16(bits.getUint16(2 * i, true));
+        default: return bits.getUint32(4 * i, true);
+      }
+    };
+    return to.width === 1 ? read(0) : Array.from({ length: to.width }, (_, i) => read(i));
+  };
 }

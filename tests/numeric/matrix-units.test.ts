@@ -40,6 +40,8 @@ describe('contractions', () => {
   test.each<[string, Kernel, readonly SubgroupMatrixSchedule[]]>([
     ['whole fragments', half(linear(32, 48, 48)), [...MEMORY, ...STAGED]],
     ['depth first', half({ ...linear(32, 48, 48), left: 'k m', right: 'k n' }), [...MEMORY, ...STAGED]],
+    ['vectors of eight', half(linear(40, 48, 64)), [...STAGED, tiles(1, 3, 2, 1, 32, true), tiles(2, 4, 1, 1, 64, true)]],
+    ['vectors of eight, hanging over', half({ ...linear(40, 72, 96), left: 'k m' }), [...STAGED, tiles(2, 4, 1, 1, 48, true)]],
     ['edges', half(linear(37, 42, 40)), STAGED],
     ['odd everywhere', half(linear(19, 21, 7)), STAGED],
     ['blocked, hanging over', half(linear(37, 42, 32), { left: BLOCKS, right: BLOCKS, out: BLOCKS }), [...MEMORY, ...STAGED]],

@@ -13,8 +13,8 @@ import { add, and, assign, binary, construct, div, element, f32, fma, forOf, ifO
 import { U32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
-import { along, loadAlong } from './contraction-lanes.ts';
-import type { Along } from './contraction-lanes.ts';
+import { along, loadAlong } from '../../kernel-lanes.ts';
+import type { Along } from '../../kernel-lanes.ts';
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { emitPrologue } from './contraction-prologue.ts';

@@ -3,7 +3,7 @@ import { axis, floorDiv, substitute } from '../../kernel-index.ts';
 import { substituteExpr } from '../../kernel-expr.ts';
 import type { Axis, Index } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
-import { consecutive } from '../values.ts';
+import { consecutive } from '../../kernel-lanes.ts';
 import type { Values } from '../values.ts';
 import { element, ifOf } from '../wgsl-build.ts';
 import type { WgslExpr } from '../wgsl.ts';

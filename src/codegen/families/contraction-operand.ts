@@ -2,16 +2,16 @@
 import { add as plus, axesOf, axis, constant, isConstant, scale, sub, substitute } from '../../kernel-index.ts';
 import { binary, indexValue, loadsOf, number, select, substituteExpr } from '../../kernel-expr.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { alongOf } from '../../kernel-lanes.ts';
+import type { Along } from '../../kernel-lanes.ts';
 import type { Axis, Expr, Index } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
 import { atMost } from '../emitter.ts';
 import type { Values } from '../values.ts';
 import { add, assign, div, element, ifOf, less, mod, mul, u32 } from '../wgsl-build.ts';
 import { F32, vector } from '../wgsl.ts';
-import type { WgslExpr } from '../wgsl.ts';
-import { loadAlong } from './contraction-lanes.ts';
+import type { ValueType, WgslExpr } from '../wgsl.ts';
 import type { DefineRows } from './contraction-prologue.ts';
-import type { Along } from './contraction-lanes.ts';
 
 const VECTOR = vector('f32', 4);
 
@@ -33,16 +33,18 @@ export interface Staging {
   readonly defineRows?: DefineRows;
   /** Where the tile lies, an array of enough vectors; else memory of its own. */
   readonly memory?: WgslExpr;
+  /** Values that a vector holds. Default: 4. */
+  readonly wide?: 4 | 8;
 }
 
 /**
- * What one thread loads at once: four depths of a row, four rows at a depth, or one value. `row` and `depth` count in
- * the tile, by four along the vector.
+ * What one thread loads at once: a vector of depths of a row, of rows at a depth, or one value. `row` and `depth` count
+ * in the tile, by vectors along the vector.
  */
 export interface Unit {
   readonly row: WgslExpr;
   readonly depth: WgslExpr;
-  /** Its row in the matrix and its depth in the tile, by four along the vector. */
+  /** Its row in the matrix and its depth in the tile, by vectors along the vector. */
   readonly rowIndex: Index;
   readonly depthIndex: Index;
   /** Threads that have this unit, and the test for it where not all have. */
@@ -62,8 +64,7 @@ export class StagedOperand {
   /** Vectors from one depth to the next. */
   private readonly pitch: number;
   protected readonly memory: WgslExpr;
-  /** What prefetched values are held as. */
-  protected readonly held: 'f32' | 'f16' = 'f32';
+  protected readonly wide: 4 | 8;
   private readonly units: readonly Unit[];
 
   constructor(protected readonly emitter: Emitter, protected readonly values: Values, problem: ContractionProblem, side: 'left' | 'right', protected readonly staging: Staging) {
@@ -72,19 +73,29 @@ export class StagedOperand {
     [this.depth] = problem.depth;
     this.operand = problem[side];
     this.along = alongOf(problem, side);
+    this.wide = staging.wide ?? 4;
     // Vectors along the depth are written down a column: with a pitch of an odd number of vectors they meet fewer banks twice.
     this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
     this.memory = staging.memory ?? emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
     this.units = this.defineUnits();
     for (const { row, rowIndex } of this.units) {
       if (this.along !== 'side') staging.defineRows?.([rowIndex], [row]);
-      else staging.defineRows?.(this.rowsOf(rowIndex), [0, 1, 2, 3].map((t) => add(mul(row, u32(4)), u32(t))));
+      else staging.defineRows?.(this.rowsOf(rowIndex), this.lanes().map((t) => add(mul(row, u32(this.wide)), u32(t))));
     }
   }
 
-  /** The four rows of a unit along the side. */
+  private lanes(): number[] {
+    return Array.from({ length: this.wide }, (_, t) => t);
+  }
+
+  /** The rows of a unit along the side. */
   private rowsOf(rowIndex: Index): Index[] {
-    return [0, 1, 2, 3].map((t) => plus(scale(rowIndex, 4), constant(t)));
+    return this.lanes().map((t) => plus(scale(rowIndex, this.wide), constant(t)));
+  }
+
+  /** What a unit's values are held as when prefetched. */
+  protected held(): ValueType {
+    return vector('f32', this.along === 'none' ? 1 : 4);
   }
 
   /** Four neighbouring rows at a depth of the tile. */
@@ -95,7 +106,7 @@ export class StagedOperand {
   /** Loads a tile of the depth into registers; `executions`: how often each thread of the dispatch's workgroups, per thread. */
   prefetch(tile: Index, executions: number): void {
     for (const unit of this.units) {
-      unit.held ??= this.emitter.variable('held', vector(this.held, this.along === 'none' ? 1 : 4));
+      unit.held ??= this.emitter.variable('held', this.held());
       this.where(unit, executions, () => this.emitter.push(assign(unit.held!, this.load(unit, tile))));
     }
   }
@@ -120,9 +131,9 @@ export class StagedOperand {
     const { emitter, extent, staging } = this;
     const { tile, tileK, size, group, label = this.name } = staging;
     const local = emitter.builtin('local_invocation_index');
-    const depths = this.along === 'k' ? tileK / 4 : tileK;
-    const rows = this.along === 'side' ? tile / 4 : tile;
-    const limit = this.along === 'side' ? extent / 4 : extent;
+    const depths = this.along === 'k' ? tileK / this.wide : tileK;
+    const rows = this.along === 'side' ? tile / this.wide : tile;
+    const limit = this.along === 'side' ? extent / this.wide : extent;
     const depthFirst = this.along === 'k' || (this.along === 'none' && this.walksDepth());
     const inner = depthFirst ? depths : rows;
     const count = depths * rows;
@@ -174,13 +185,13 @@ export class StagedOperand {
   }
 
   private firstDepth(unit: Unit, tile: Index): Index {
-    return plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, this.along === 'k' ? 4 : 1));
+    return plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, this.along === 'k' ? this.wide : 1));
   }
 
   /** Depth and row of each of a unit's values in a tile of the depth. */
   protected points(unit: Unit, tile: Index): Map<string, Index>[] {
     const first = this.firstDepth(unit, tile);
-    const depths = this.along === 'k' ? [0, 1, 2, 3].map((t) => plus(first, constant(t))) : [first];
+    const depths = this.along === 'k' ? this.lanes().map((t) => plus(first, constant(t))) : [first];
     const rows = this.along === 'side' ? this.rowsOf(unit.rowIndex) : [unit.rowIndex];
     return depths.flatMap((k) => rows.map((row) => new Map([['k0', k], [this.name, row]])));
   }
@@ -214,11 +225,6 @@ export class StagedOperand {
       emitter.push(assign({ kind: 'element', type: F32, of: target, at: lane }, element(named, t)));
     }
   }
-}
-
-/** Along what a tile of the operand is loaded in vectors: four depths or four rows, where these extents are made of fours. */
-export function alongOf(problem: ContractionProblem, side: 'left' | 'right'): Along {
-  return loadAlong(problem, side, { k: problem.depth[0] % 4 === 0, side: (side === 'left' ? problem.M : problem.N) % 4 === 0 });
 }
 
 /** A step to a place that only data tells. */

@@ -5,17 +5,17 @@
  * Threads t of a side compute rows 4 t, ..., 4 t + 3 of every 4 * groupM, so that neighbouring threads read neighbouring
  * vectors of the tile. With splitK, as many threads share a tile of results and take every splitK-th depth.
  */
-import { axis, constant } from '../../kernel-index.ts';
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { prologueSeats } from '../../kernel-prologue.ts';
 import type { ContractionSchedule } from '../../schedule.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, assign, barrier, binary, construct, div, element, fma, forOf, ifOf, less, mod, mul, ref, u32 } from '../wgsl-build.ts';
+import { add, assign, binary, construct, div, element, fma, forOf, ifOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
 import { U32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import type { Dispatch } from './contraction-direct.ts';
+import { emitDepth } from './contraction-depth.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { StagedOperand } from './contraction-operand.ts';
 import { emitPrologue } from './contraction-prologue.ts';
@@ -69,27 +69,7 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
     emitter.push(forOf(depth, turn, u32(tileK), u32(splitK), body));
   };
 
-  const tile = emitter.names.fresh('tile');
-  const over = { name: 'tile', extent: tiles };
-  const prefetch = (schedule.prefetch ?? false) && tiles > 1;
-  if (prefetch) for (const operand of operands) operand.prefetch(constant(0), groups);
-  const body = emitter.nested({}, () => {
-    emitter.runs(groups * size * tiles);
-    if (tiles > 1) emitter.defineAxis(over, ref(tile, U32));
-    for (const operand of operands) operand.stage(axis(over), prefetch);
-    emitter.push(barrier);
-    if (prefetch) {
-      const next = emitter.nested({}, () => {
-        emitter.runs(groups * size * (tiles - 1));
-        emitter.defineAxis(over, emitter.bind('next', add(ref(tile, U32), u32(1))));
-        for (const operand of operands) operand.prefetch(axis(over), groups * (tiles - 1));
-      });
-      emitter.push(ifOf(less(ref(tile, U32), u32(tiles - 1)), next));
-    }
-    products();
-    if (tiles > 1) emitter.push(barrier);
-  });
-  emitter.push(tiles > 1 ? forOf(tile, u32(0), u32(tiles), u32(1), body) : { kind: 'block', body });
+  emitDepth(emitter, operands, { tiles, prefetch: schedule.prefetch ?? false, groups, size }, products);
 
   const threads = { m: workgroups[1] * groupM, n: workgroups[0] * groupN };
   const side = (role: 'm' | 'n', t: WgslExpr, group: WgslExpr): Group[] => {

@@ -11,7 +11,8 @@ import type { GenericSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { defineAxes, threadNumber } from '../dispatch.ts';
 import { Emitter } from '../emitter.ts';
-import { consecutive, Values } from '../values.ts';
+import { consecutive } from '../../kernel-lanes.ts';
+import { Values } from '../values.ts';
 import { element, ifOf, less, sub, u32 } from '../wgsl-build.ts';
 import type { KernelCode } from '../wgsl.ts';
 

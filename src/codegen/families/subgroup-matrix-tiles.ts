@@ -4,77 +4,91 @@
  * load touches lie in different banks.
  */
 import { floorDiv } from '../../kernel-index.ts';
-import { substituteExpr } from '../../kernel-expr.ts';
-import { FRAGMENT, LINE_PADDING } from '../../kernel-fragments.ts';
+import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
+import { LINE_PADDING } from '../../kernel-fragments.ts';
+import { storedElements } from '../../kernel-layout.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
-import type { Index } from '../../kernel.ts';
+import type { Expr, Index, Kernel } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
-import { consecutive } from '../values.ts';
 import type { Values } from '../values.ts';
-import { add, assign, construct, div, element, mod, mul, u32 } from '../wgsl-build.ts';
-import { F16, vector } from '../wgsl.ts';
-import type { WgslExpr } from '../wgsl.ts';
-import { alongOf, StagedOperand } from './contraction-operand.ts';
+import { add, construct, div, mul, u32 } from '../wgsl-build.ts';
+import { vector } from '../wgsl.ts';
+import type { ValueType, WgslExpr } from '../wgsl.ts';
+import { along, alongOf, consecutive, laneIndices } from '../../kernel-lanes.ts';
+import { StagedOperand } from './contraction-operand.ts';
 import type { Staging, Unit } from './contraction-operand.ts';
+import type { FragmentMemory } from './fragment-memory.ts';
 
-const VECTOR = vector('f16', 4);
+type Side = 'left' | 'right';
+
+/** Whether all of an operand can be brought in eights, f16 as it lies in memory. */
+function comesInEights(kernel: Kernel, problem: ContractionProblem, side: Side, tileK: number): boolean {
+  const operand = problem[side];
+  const way = alongOf(problem, side);
+  if (operand.kind !== 'load' || way === 'none' || problem.depth[0] % tileK !== 0) return false;
+  const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
+  if (extent % 8 !== 0 || !isReadAsWords(kernel, problem, operand)) return false;
+  return consecutive(along(operand, name, laneIndices(name, extent, 8)).map((e) => (e as typeof operand).at[0]));
+}
+
+/** Whether words fill the operand's buffer and nothing else reads it, so that they can be its type. */
+function isReadAsWords({ params }: Kernel, problem: ContractionProblem, operand: Extract<Expr, { kind: 'load' }>): boolean {
+  const param = params.find((p) => p.name === operand.buffer)!;
+  const others = [problem.left, problem.right, ...problem.outputs.map((o) => o.value)].filter((e) => e !== operand);
+  return param.storage === 'f16' && storedElements(param) % 8 === 0 && !others.some((e) => loadsOf(e).some((l) => l.buffer === operand.buffer));
+}
 
 /**
  * Values that are loaded along the rows (or columns) lie as [depth][side], others as [side][depth]: vectors stay vectors.
  */
 export class FragmentTile extends StagedOperand {
-  protected override readonly held = 'f16';
+  /** Elements of the memory from one line to the next. */
   private readonly line: number;
   private readonly acrossDepth: boolean;
 
-  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: 'left' | 'right', staging: Staging) {
-    const acrossDepth = alongOf(problem, side) === 'side';
-    const [lines, length] = acrossDepth ? [staging.tileK, staging.tile] : [staging.tile, staging.tileK];
-    const line = (length + LINE_PADDING) / 4;
-    super(emitter, values, problem, side, { ...staging, memory: emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: lines * line }) });
-    this.line = line;
-    this.acrossDepth = acrossDepth;
+  /** `start`: where the tile begins, in elements of the memory. */
+  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'wide' | 'memory'>, private readonly into: FragmentMemory, private readonly start: number) {
+    super(emitter, values, problem, side, { ...staging, wide: comesInEights(emitter.kernel, problem, side, staging.tileK) && into.words ? 8 : 4, memory: into.tiles });
+    this.acrossDepth = alongOf(problem, side) === 'side';
+    this.line = ((this.acrossDepth ? staging.tile : staging.tileK) + LINE_PADDING) / into.wide;
   }
 
   /** The fragment at a row (or column) of the tile and a depth, both in values. */
-  fragment(role: 'left' | 'right', row: WgslExpr, depth: number): WgslExpr {
-    const across = this.acrossDepth
-      ? add(div(row, u32(4)), u32(depth * this.line))
-      : add(mul(row, u32(this.line)), u32(depth / 4));
-    return {
-      kind: 'matrixLoad',
-      type: { kind: 'matrix', role, component: 'f16', columns: FRAGMENT, rows: FRAGMENT },
-      from: { space: 'workgroup', name: (this.memory as { name: string }).name },
-      offset: across,
-      // The left operand is [row, depth], the right one [depth, column].
-      columnMajor: (role === 'left') === this.acrossDepth,
-      stride: u32(this.line),
-    };
+  fragment(row: WgslExpr, depth: number): WgslExpr {
+    const { wide } = this.into;
+    const at = this.acrossDepth ? add(div(row, u32(wide)), u32(depth * this.line)) : add(mul(row, u32(this.line)), u32(depth / wide));
+    // The left operand is [row, depth], the right one [depth, column].
+    return this.into.fragment(this.side, add(at, u32(this.start)), (this.side === 'left') === this.acrossDepth, this.line);
+  }
+
+  protected override held(): ValueType {
+    if (this.along === 'none') return vector('f16', 1);
+    return this.wide === 8 ? vector('u32', 4) : vector('f16', 4);
   }
 
   protected override load(unit: Unit, tile: Index): WgslExpr {
-    return this.loadAsStored(unit, tile) ?? construct(vector('f16', this.along === 'none' ? 1 : 4), super.load(unit, tile));
+    return this.loadAsStored(unit, tile) ?? construct(this.held(), super.load(unit, tile));
   }
 
   /** Vectors of f16 as they lie, without a way through f32, where the operand is nothing but these. */
   private loadAsStored(unit: Unit, tile: Index): WgslExpr | undefined {
-    const { operand, emitter } = this;
+    const { operand, emitter, wide } = this;
     if (operand.kind !== 'load' || this.along === 'none' || this.depth % this.staging.tileK !== 0) return undefined;
     const { storage, packed } = emitter.binding(operand.buffer);
     if (storage !== 'f16' || packed) return undefined;
     const flat = this.points(unit, tile).map((map) => (substituteExpr(operand, map) as typeof operand).at[0]);
     if (!consecutive(flat)) return undefined;
-    return emitter.load(operand.buffer, this.values.index(floorDiv(flat[0], 4)), 4, true);
+    const at = this.values.index(floorDiv(flat[0], wide));
+    return wide === 8 ? emitter.loadWords(operand.buffer, at) : emitter.load(operand.buffer, at, 4, true);
   }
 
   protected override write(unit: Unit, value: WgslExpr): void {
-    const { emitter, memory, line } = this;
-    if (this.along !== 'none') {
-      const [outer, inner] = this.acrossDepth ? [unit.depth, unit.row] : [unit.row, unit.depth];
-      emitter.push(assign(element(memory, add(mul(outer, u32(line)), inner)), value));
-      return;
-    }
-    const target = element(memory, add(mul(unit.row, u32(line)), div(unit.depth, u32(4))));
-    emitter.push(assign({ kind: 'element', type: F16, of: target, at: mod(unit.depth, u32(4)) }, value));
+    const { into, line, start } = this;
+    const [outer, inner] = this.acrossDepth ? [unit.depth, unit.row] : [unit.row, unit.depth];
+    const per = into.wide / (this.along === 'none' ? 1 : this.wide);
+    const at = add(add(mul(outer, u32(line * per)), inner), u32(start * per));
+    if (this.along === 'none') into.putOne(at, value);
+    else if (this.wide === 8) into.putEight(at, value);
+    else into.putFour(at, value);
   }
 }

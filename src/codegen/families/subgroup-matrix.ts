@@ -1,31 +1,29 @@
 /**
  * Contractions of f16 operands in the device's matrix units, accumulated in f32. Each subgroup keeps fragmentsM x
  * fragmentsN results of 16 x 16. Operands come through workgroup memory, a tile of the depth at a time, or (`tileK` 0)
- * straight from memory, where they lie so that fragments can be loaded. Results pass through workgroup memory, a row of
- * fragments at a time, to the lanes, which finish and store them.
+ * straight from memory, where they lie so that fragments can be loaded. Results pass through the same workgroup memory, a
+ * row of fragments at a time, to the lanes, which finish and store them.
  */
 import { storedElements } from '../../kernel-layout.ts';
 import { contractionProblem, linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
-import { axis, constant, substitute } from '../../kernel-index.ts';
+import { axis, substitute } from '../../kernel-index.ts';
 import type { Kernel } from '../../kernel.ts';
-import { FRAGMENT, fragmentProblem } from '../../kernel-fragments.ts';
+import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile, resultPitch } from '../../kernel-fragments.ts';
 import type { FragmentOperand, FragmentProblem } from '../../kernel-fragments.ts';
 import type { Space } from '../../plan.ts';
 import type { SubgroupMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { atMost, Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, call, div, element, forOf, ifOf, less, mod, mul, ref, u32 } from '../wgsl-build.ts';
-import { U32, vector } from '../wgsl.ts';
-import type { KernelCode, WgslExpr, WgslType } from '../wgsl.ts';
+import { add, assign, barrier, call, div, element, forOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
+import { U32 } from '../wgsl.ts';
+import type { KernelCode, WgslExpr } from '../wgsl.ts';
+import { emitDepth } from './contraction-depth.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { defineGroups } from './contraction-tile.ts';
+import { FragmentMemory, matrix } from './fragment-memory.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
-
-type MatrixType = Extract<WgslType, { kind: 'matrix' }>;
-
-const matrix = (role: MatrixType['role']): MatrixType => ({ kind: 'matrix', role, component: role === 'result' ? 'f32' : 'f16', columns: FRAGMENT, rows: FRAGMENT });
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
   const fragments = schedule.tileK === 0 ? fragmentProblem(kernel) : undefined;
@@ -38,7 +36,10 @@ export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[],
   emitter.enable('subgroups');
   emitter.enable('chromium_experimental_subgroup_matrix');
   emitter.diagnosticOff('chromium.subgroup_matrix_uniformity');
-  return new SubgroupMatrices(emitter, linearDepth(problem), schedule, fragments).emit();
+  const linear = linearDepth(problem);
+  const room = fragmentRoom(linear, schedule);
+  const memory = new FragmentMemory(emitter, room.words, room.left + room.right, room.results);
+  return new SubgroupMatrices(emitter, linear, schedule, fragments, memory).emit();
 }
 
 class SubgroupMatrices {
@@ -52,10 +53,11 @@ class SubgroupMatrices {
   private readonly sm: WgslExpr;
   private readonly sn: WgslExpr;
 
-  constructor(private readonly emitter: Emitter, private readonly problem: ContractionProblem, private readonly schedule: SubgroupMatrixSchedule, private readonly fragments: FragmentProblem | undefined) {
-    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN } = schedule;
+  constructor(private readonly emitter: Emitter, private readonly problem: ContractionProblem, private readonly schedule: SubgroupMatrixSchedule, private readonly fragments: FragmentProblem | undefined, private readonly memory: FragmentMemory) {
+    const { subgroupsM, subgroupsN } = schedule;
+    const { rows, columns } = fragmentTile(schedule);
     this.values = new Values(emitter, false);
-    this.workgroups = [Math.ceil(problem.N / (FRAGMENT * fragmentsN * subgroupsN)), Math.ceil(problem.M / (FRAGMENT * fragmentsM * subgroupsM)), problem.B];
+    this.workgroups = [Math.ceil(problem.N / columns), Math.ceil(problem.M / rows), problem.B];
     this.subgroups = subgroupsM * subgroupsN;
     emitter.runs(this.executions());
     const id = emitter.builtin('workgroup_id');
@@ -87,43 +89,25 @@ class SubgroupMatrices {
     sums.forEach((row, i) => row.forEach((sum, j) => this.emitter.push(assign(sum, call('subgroupMatrixMultiplyAccumulate', matrix('result'), left[i], right[j], sum)))));
   }
 
-  /** The workgroup brings tiles of both operands to workgroup memory; with prefetch the next ones on the way meanwhile. */
+  /** The workgroup brings tiles of both operands to workgroup memory. */
   private multiplyTiles(sums: readonly (readonly WgslExpr[])[]): void {
-    const { emitter, values, problem, schedule, workgroups } = this;
-    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK } = schedule;
+    const { emitter, values, problem, schedule, workgroups, memory } = this;
+    const { fragmentsM, fragmentsN, tileK, prefetch } = schedule;
     const id = emitter.builtin('workgroup_id');
     const size = this.subgroups * schedule.subgroupSize;
     const groups = workgroups[0] * workgroups[1] * workgroups[2];
     const tiles = Math.ceil(problem.depth[0] / tileK);
     const staging = { size, tileK, tiles, groups, padded: true };
-    const left = new FragmentTile(emitter, values, problem, 'left', { ...staging, tile: FRAGMENT * fragmentsM * subgroupsM, group: element(id, 1) });
-    const right = new FragmentTile(emitter, values, problem, 'right', { ...staging, tile: FRAGMENT * fragmentsN * subgroupsN, group: element(id, 0) });
-    const operands = [left, right];
-    const prefetch = schedule.prefetch && tiles > 1;
-    if (prefetch) for (const operand of operands) operand.prefetch(constant(0), groups);
-    const tile = emitter.names.fresh('tile');
-    const over = { name: 'tile', extent: tiles };
-    const body = emitter.nested({}, () => {
-      emitter.runs(groups * size * tiles);
-      if (tiles > 1) emitter.defineAxis(over, ref(tile, U32));
-      for (const operand of operands) operand.stage(axis(over), prefetch);
-      emitter.push(barrier);
-      if (prefetch) {
-        const next = emitter.nested({}, () => {
-          emitter.runs(groups * size * (tiles - 1));
-          emitter.defineAxis(over, emitter.bind('next', add(ref(tile, U32), u32(1))));
-          for (const operand of operands) operand.prefetch(axis(over), groups * (tiles - 1));
-        });
-        emitter.push(ifOf(less(ref(tile, U32), u32(tiles - 1)), next));
-      }
-      for (let depth = 0; depth < tileK; depth += FRAGMENT) {
-        const load = (operand: FragmentTile, role: 'left' | 'right', subgroup: WgslExpr, count: number): WgslExpr[] =>
-          Array.from({ length: count }, (_, f) => emitter.bind(role, operand.fragment(role, add(mul(subgroup, u32(FRAGMENT * count)), u32(FRAGMENT * f)), depth)));
-        this.accumulate(sums, load(left, 'left', this.inM, fragmentsM), load(right, 'right', this.inN, fragmentsN));
-      }
-      if (tiles > 1) emitter.push(barrier);
+    const { rows, columns } = fragmentTile(schedule);
+    const left = new FragmentTile(emitter, values, problem, 'left', { ...staging, tile: rows, group: element(id, 1) }, memory, 0);
+    const right = new FragmentTile(emitter, values, problem, 'right', { ...staging, tile: columns, group: element(id, 0) }, memory, fragmentRoom(problem, schedule).left / memory.wide);
+    const load = (operand: FragmentTile, role: 'left' | 'right', subgroup: WgslExpr, count: number, depth: number): WgslExpr[] =>
+      Array.from({ length: count }, (_, f) => emitter.bind(role, operand.fragment(add(mul(subgroup, u32(FRAGMENT * count)), u32(FRAGMENT * f)), depth)));
+    emitDepth(emitter, [left, right], { tiles, prefetch, groups, size }, () => {
+      for (let depth = 0; depth < tileK; depth += FRAGMENT) this.accumulate(sums, load(left, 'left', this.inM, fragmentsM, depth), load(right, 'right', this.inN, fragmentsN, depth));
     });
-    emitter.push(tiles > 1 ? forOf(tile, u32(0), u32(tiles), u32(1), body) : { kind: 'block', body });
+    // The results come where the tiles were.
+    if (tiles === 1) emitter.push(barrier);
   }
 
   private multiplyFromMemory(sums: readonly (readonly WgslExpr[])[], { left, right, blocks }: FragmentProblem): void {
@@ -160,28 +144,28 @@ class SubgroupMatrices {
     return substitute(operand.start, new Map([[from, axis({ name: to, extent })]]));
   }
 
-  /** Lanes of a subgroup stand as subgroupSize / 4 rows of four vectors of four columns. */
+  /** A row of fragments at a time goes to the lanes. Neighbours stand along the columns, so that they store whole lines. */
   private finish(sums: readonly (readonly WgslExpr[])[]): void {
-    const { emitter, problem, schedule, values } = this;
+    const { emitter, problem, schedule, values, memory } = this;
     const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize } = schedule;
-    /** Vectors of four columns from one row of a subgroup's results to the next. */
-    const pitch = (FRAGMENT / 4) * fragmentsN;
-    const scratch = emitter.workgroupVar('results', { kind: 'array', of: vector('f32', 4), length: this.subgroups * FRAGMENT * pitch });
+    const fours = (FRAGMENT / 4) * fragmentsN;
+    const pitch = resultPitch(schedule);
     const start = emitter.bind('start', mul(emitter.builtin('subgroup_id'), u32(FRAGMENT * pitch)));
     const lane = emitter.builtin('subgroup_invocation_id');
-    const lanesM = subgroupSize / 4;
-    const passes = FRAGMENT / lanesM;
-    const laneM = emitter.bind('lane_m', div(lane, u32(4)));
-    const laneN = emitter.bind('lane_n', mod(lane, u32(4)));
-    const threads = { m: this.workgroups[1] * subgroupsM * lanesM, n: this.workgroups[0] * subgroupsN * 4 };
+    const lanesN = greatestDivisor(fours, subgroupSize);
+    const lanesM = subgroupSize / lanesN;
+    const passes = Math.ceil(FRAGMENT / lanesM);
+    const laneM = emitter.bind('lane_m', div(lane, u32(lanesN)));
+    const laneN = emitter.bind('lane_n', mod(lane, u32(lanesN)));
+    const threads = { m: this.workgroups[1] * subgroupsM * lanesM, n: this.workgroups[0] * subgroupsN * lanesN };
     const columns = defineGroups(
       emitter, { role: 'n', extent: problem.N, width: 4, threads: threads.n },
-      Array.from({ length: fragmentsN }, (_, f) => add(add(mul(this.sn, u32(fragmentsN * 4)), laneN), u32(f * 4))),
-      (thread, f) => (Math.floor(thread / 4) * fragmentsN + f) * 4 + (thread % 4),
+      Array.from({ length: fours / lanesN }, (_, j) => add(add(mul(this.sn, u32(fours)), laneN), u32(j * lanesN))),
+      (thread, j) => Math.floor(thread / lanesN) * fours + j * lanesN + (thread % lanesN),
     );
     const rowAt = (subgroup: number, f: number, pass: number): number => (subgroup * fragmentsM + f) * FRAGMENT + pass * lanesM;
     sums.forEach((row, f) => {
-      row.forEach((sum, j) => emitter.push({ kind: 'matrixStore', to: { space: 'workgroup', name: (scratch as { name: string }).name }, offset: add(start, u32((j * FRAGMENT) / 4)), value: sum, columnMajor: false, stride: u32(pitch) }));
+      row.forEach((sum, j) => memory.putResults(add(start, u32((j * FRAGMENT) / 4)), sum, pitch));
       emitter.push(barrier);
       const body = emitter.nested({}, () => {
         emitter.runs(problem.B * threads.m * threads.n);
@@ -190,7 +174,7 @@ class SubgroupMatrices {
           Array.from({ length: passes }, (_, pass) => add(add(mul(this.sm, u32(fragmentsM * FRAGMENT)), laneM), u32(rowAt(0, f, pass)))),
           (thread, pass) => rowAt(Math.floor(thread / lanesM), f, pass) + (thread % lanesM),
         );
-        const sum = (i: number, j: number): WgslExpr => element(scratch, add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + (j * FRAGMENT) / 4)));
+        const sum = (i: number, j: number): WgslExpr => emitter.bind('sum', memory.results(add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + j * lanesN))));
         emitEpilogue(emitter, values, problem, { rows: rows.flatMap((g) => g.points), columns, sum, threadsN: threads.n, repeats: problem.B });
       });
       emitter.push({ kind: 'block', body });
@@ -201,4 +185,9 @@ class SubgroupMatrices {
 
 function grid<T>(rows: number, columns: number, f: (i: number, j: number) => T): T[][] {
   return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => f(i, j)));
+}
+
+/** The greatest power of two that divides n, at most `most`. */
+function greatestDivisor(n: number, most: number): number {
+  return Math.min(most, n & -n);
 }

@@ -1,9 +1,8 @@
 /** How operands lie in memory: along which axis neighbouring values are loaded as one vector. */
-import type { Expr, Index } from '../../kernel.ts';
-import { add, axis, constant, sameIndex, scale, substitute } from '../../kernel-index.ts';
-import { loadsOf, stageRefsOf, substituteExpr } from '../../kernel-expr.ts';
-import { consecutive } from '../values.ts';
-import type { ContractionProblem } from '../../kernel-contraction.ts';
+import type { Expr, Index } from './kernel.ts';
+import { add, axis, constant, sameIndex, scale, sub, substitute } from './kernel-index.ts';
+import { loadsOf, stageRefsOf, substituteExpr } from './kernel-expr.ts';
+import type { ContractionProblem } from './kernel-contraction.ts';
 
 /** An operand's values at `width` neighbouring points of an axis, the first a multiple of the width. */
 export function laneIndices(name: string, extent: number, width: number): Index[] {
@@ -43,4 +42,20 @@ export function loadAlong(problem: ContractionProblem, operand: 'left' | 'right'
   const bySide = allowed.side ? laneLoads(e, name, extent, 4) : Infinity;
   if (Math.min(byK, bySide) >= scattered) return 'none';
   return byK < bySide ? 'k' : 'side';
+}
+
+/** Along what a tile of the operand is loaded in vectors: four depths or four rows, where these extents are made of fours. */
+export function alongOf(problem: ContractionProblem, side: 'left' | 'right'): Along {
+  return loadAlong(problem, side, { k: problem.depth[0] % 4 === 0, side: (side === 'left' ? problem.M : problem.N) % 4 === 0 });
+}
+
+/** Whether lane j is lane 0 plus j, and lane 0 a multiple of the number of lanes at every point. */
+export function consecutive(flat: readonly Index[]): boolean {
+  const { length } = flat;
+  if (![2, 4, 8].includes(length)) return false;
+  if (flat[0].offset % length !== 0 || flat[0].terms.some((t) => t.scale % length !== 0)) return false;
+  return flat.every((f, lane) => {
+    const step = sub(f, flat[0]);
+    return step.terms.length === 0 && step.offset === lane;
+  });
 }

@@ -1,0 +1,99 @@
+/** Fragments for a device's matrix units. */
+import { loadsOf } from '../kernel-expr.ts';
+import { contractionProblem, linearDepth } from '../kernel-contraction.ts';
+import type { ContractionProblem } from '../kernel-contraction.ts';
+import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile } from '../kernel-fragments.ts';
+import type { FragmentTiling } from '../kernel-fragments.ts';
+import type { Kernel } from '../kernel.ts';
+import type { SubgroupMatrixSchedule } from '../schedule.ts';
+import type { Target } from '../targets.ts';
+
+interface Tiling extends FragmentTiling {
+  /** Multiply-adds per nanosecond of one unit that is full of workgroups. */
+  readonly rate: number;
+  /** Nanoseconds from one tile of the depth to the next in a workgroup that is alone on its unit. */
+  readonly stepNs: number;
+  /** Nanoseconds that a workgroup takes besides its products: the first tile, and the way of its results. */
+  readonly groupNs: number;
+}
+
+const tiling = (fragments: readonly [number, number], subgroups: readonly [number, number], tileK: number, teraflops: number, stepNs: number, groupNs: number): Tiling =>
+  ({ fragmentsM: fragments[0], fragmentsN: fragments[1], subgroupsM: subgroups[0], subgroupsN: subgroups[1], tileK, rate: (teraflops * 1e3) / 2 / UNITS, stepNs, groupNs });
+
+/** Units of the device that the figures are of. */
+const UNITS = 132;
+
+/**
+ * Measured on an H200, f16 with f32 accumulation: rates at 4096^3, steps at 197 rows, groups at 12608 x 768 x 768. Operands
+ * as they usually lie, row-major, staged: straight from memory their loads would touch half of every sector, 50 to 70
+ * TFLOP/s. A unit keeps about 50 KB of workgroup memory: one workgroup of the large tiles, two or more of the others.
+ */
+const STAGED: readonly Tiling[] = [
+  tiling([2, 4], [2, 4], 64, 201, 1400, 6000),
+  tiling([2, 4], [4, 2], 64, 188, 1400, 6500),
+  tiling([2, 4], [2, 2], 32, 156, 650, 2500),
+  tiling([2, 2], [2, 2], 64, 154, 750, 1800),
+  tiling([2, 1], [2, 2], 64, 109, 720, 1200),
+  tiling([1, 1], [2, 2], 64, 74, 650, 1000),
+  tiling([1, 1], [2, 2], 32, 60, 530, 1000),
+];
+/** In blocks of 16 x 16 fragments are contiguous and come straight from memory. 8 x 4 of them spill: 3 TFLOP/s. */
+const BLOCKED: readonly Tiling[] = [
+  tiling([4, 4], [2, 2], 0, 210, 600, 3000),
+  tiling([4, 2], [2, 2], 0, 165, 500, 2000),
+  tiling([2, 2], [2, 2], 0, 110, 320, 1500),
+  tiling([2, 1], [2, 2], 0, 80, 300, 1000),
+  tiling([1, 1], [2, 2], 0, 60, 220, 1000),
+  tiling([1, 1], [1, 1], 0, 30, 220, 1000),
+];
+
+/** Where operands are stored as f16: the tiling that should be done first. */
+export function subgroupMatrixSchedule(kernel: Kernel, target: Target): SubgroupMatrixSchedule | undefined {
+  const { subgroups } = target;
+  const offered = target.subgroupMatrix.some((c) => c.M === FRAGMENT && c.N === FRAGMENT && c.K === FRAGMENT && c.componentType === 'f16' && c.resultComponentType === 'f32');
+  if (!offered || !target.shaderF16 || !subgroups || subgroups.minSize !== subgroups.maxSize || ![16, 32, 64].includes(subgroups.minSize)) return undefined;
+  const problem = contractionProblem(kernel);
+  // A matrix unit's rows would be mostly idle: staged or shared tiles in f32 do as well.
+  if (!problem || problem.prologue || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2 || !halfOperands(kernel, problem)) return undefined;
+  const found = fragmentProblem(kernel);
+  const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
+  const depth = problem.depth.reduce((n, extent) => n * extent, 1);
+  const fitting = (blocked ? BLOCKED : STAGED).map((t) => ({ ...t, tileK: depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroups.minSize));
+  if (fitting.length === 0) return undefined;
+  const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK } = fitting.reduce((best, t) => (nanoseconds(t, problem, depth) < nanoseconds(best, problem, depth) ? t : best));
+  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize, tileK, prefetch: tileK > 0 };
+}
+
+/** Tiles that end with the depth are copied as they lie: the deepest such, unless the depth has a rest anyway. */
+function depthOf({ tileK }: Tiling, depth: number): number {
+  for (let k = tileK; k > 0; k -= FRAGMENT) if (depth % k === 0) return k;
+  return Math.min(tileK, FRAGMENT * Math.ceil(depth / FRAGMENT));
+}
+
+/** A unit does its workgroups in turn, unless there is too little on it to hide what each step waits for. */
+function nanoseconds(t: Tiling, problem: ContractionProblem, depth: number): number {
+  const { rows, columns } = fragmentTile(t);
+  const turns = Math.ceil(fragmentGroups(t, problem).reduce((n, g) => n * g, 1) / UNITS);
+  const products = (rows * columns * depth) / t.rate;
+  return Math.max(turns * (products + t.groupNs), Math.ceil(depth / (t.tileK || FRAGMENT)) * t.stepNs + t.groupNs);
+}
+
+/** Whether narrowing the operands to f16 loses nothing that their storage has not: all they are made of is stored so. */
+function halfOperands(kernel: Kernel, { left, right }: ContractionProblem): boolean {
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  return [left, right].every((e) => loadsOf(e).some((l) => params.get(l.buffer)!.storage === 'f16') && loadsOf(e).every((l) => params.get(l.buffer)!.storage !== 'f32'));
+}
+
+function fragmentGroups(tile: FragmentTiling, { B, M, N }: ContractionProblem): [number, number, number] {
+  const { rows, columns } = fragmentTile(tile);
+  return [Math.ceil(N / columns), Math.ceil(M / rows), B];
+}
+
+/** Whether the target has the threads, the workgroup memory and the grid for it. */
+export function fragmentsFit(tile: FragmentTiling, problem: ContractionProblem, { limits }: Target, subgroupSize: number): boolean {
+  return (
+    tile.subgroupsM * tile.subgroupsN * subgroupSize <= limits.maxComputeInvocationsPerWorkgroup &&
+    fragmentRoom(linearDepth(problem), tile).bytes <= limits.maxComputeWorkgroupStorageSize &&
+    fragmentGroups(tile, problem).every((n) => n <= limits.maxComputeWorkgroupsPerDimension)
+  );
+}
