@@ -362,8 +362,6 @@ function binary(op: Extract<WgslExpr, { kind: 'binary' }>['op'], a: number, b: n
     case '>=': return Number(a >= b);
     case '==': return Number(a === b);
     case '!=': return Number(a !== b);
-    case '&&': return Number(a && b);
-    case '||': return Number(a || b);
     case '&': return (a & b) >>> 0;
     case '|': return (a | b) >>> 0;
     case '^': return (a ^ b) >>> 0;

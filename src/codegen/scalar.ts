@@ -42,7 +42,7 @@ export function emitUnary(op: UnaryName, a: WgslExpr): WgslExpr {
 }
 
 const OPERATORS: { readonly [K in Exclude<BinaryName, 'pow' | 'mod' | 'max' | 'min'>]: BinaryOperator } = {
-  add: '+', sub: '-', mul: '*', div: '/', equal: '==', less: '<', lessEqual: '<=', and: '&&', or: '||',
+  add: '+', sub: '-', mul: '*', div: '/', equal: '==', less: '<', lessEqual: '<=', and: '&', or: '|',
 };
 
 export function emitBinary(op: BinaryName, a: WgslExpr, b: WgslExpr): WgslExpr {
@@ -58,9 +58,8 @@ export function emitBinary(op: BinaryName, a: WgslExpr, b: WgslExpr): WgslExpr {
     case 'add':
     case 'sub':
     case 'mul': return binary(OPERATORS[op], a, b);
-    // && and || want scalars; & and | take vectors of bool too.
     case 'and':
-    case 'or': return width === 1 ? binary(OPERATORS[op], a, b) : wide((x, y) => binary(op === 'and' ? '&' : '|', x, y));
+    case 'or':
     case 'equal':
     case 'less':
     case 'lessEqual': return wide((x, y) => binary(OPERATORS[op], x, y));

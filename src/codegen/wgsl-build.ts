@@ -82,7 +82,7 @@ export const mul = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('*', a, b);
 export const div = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('/', a, b);
 export const mod = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('%', a, b);
 export const less = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('<', a, b);
-export const and = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('&&', a, b);
+export const and = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('&', a, b);
 export const negate = (a: WgslExpr): WgslExpr => ({ kind: 'unary', op: '-', type: valueType(a), a });
 export const not = (a: WgslExpr): WgslExpr => ({ kind: 'unary', op: '!', type: valueType(a), a });
 

@@ -45,7 +45,7 @@ function formatLiteral(e: Extract<WgslExpr, { kind: 'literal' }>): string {
 }
 
 const LEVEL: Record<BinaryOperator, number> = {
-  '*': 5, '/': 5, '%': 5, '+': 4, '-': 4, '<': 3, '<=': 3, '>': 3, '>=': 3, '==': 3, '!=': 3, '&&': 2, '||': 1,
+  '*': 5, '/': 5, '%': 5, '+': 4, '-': 4, '<': 3, '<=': 3, '>': 3, '>=': 3, '==': 3, '!=': 3,
   // WGSL wants parentheses around every binary operand of these.
   '<<': 0, '>>': 0, '&': 0, '|': 0, '^': 0,
 };
@@ -247,8 +247,8 @@ class Printer {
     if (e.kind !== 'binary') return this.expr(e);
     const outer = LEVEL[op];
     const inner = LEVEL[e.op];
-    const associates = inner === outer && !right && (outer >= 4 || ((op === '&&' || op === '||') && e.op === op));
-    const binds = outer > 0 && inner > outer && !(op === '||' && e.op === '&&');
+    const associates = inner === outer && !right && (outer >= 4 || ((op === '&' || op === '|') && e.op === op));
+    const binds = outer > 0 && inner > outer;
     return associates || binds ? this.expr(e) : `(${this.expr(e)})`;
   }
 }

@@ -20,7 +20,11 @@ export type WgslType =
 /** A number or bool, or a vector of them. */
 export type ValueType = Extract<WgslType, { kind: 'value' }>;
 
-export type BinaryOperator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '<<' | '>>' | '<' | '<=' | '>' | '>=' | '==' | '!=' | '&&' | '||';
+/**
+ * Without && and ||: nothing here has effects, and & and | take bool too. Each short circuit is a branch, and a software
+ * adapter's compiler took minutes over a few dozen of them in a loop.
+ */
+export type BinaryOperator = '+' | '-' | '*' | '/' | '%' | '&' | '|' | '^' | '<<' | '>>' | '<' | '<=' | '>' | '>=' | '==' | '!=';
 export type UnaryOperator = '-' | '!' | '~';
 
 export type WgslExpr =

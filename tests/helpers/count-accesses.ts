@@ -176,7 +176,6 @@ class Translator {
         case 'bitcast': return visit(part.a);
         case 'binary':
           visit(part.a);
-          if ((part.op === '&&' || part.op === '||') && this.loads(part.b) !== '') throw new Error('cannot count: whether the right side of && or || loads depends on the left');
           return visit(part.b);
         case 'element': visit(part.of); return visit(part.at);
         case 'construct': return part.args.forEach(visit);
@@ -221,7 +220,7 @@ class Translator {
           case '==': return `((${a}) === (${b}))`;
           case '!=': return `((${a}) !== (${b}))`;
           case '>>': return scalar === 'u32' ? `((${a}) >>> (${b}))` : `((${a}) >> (${b}))`;
-          case '&&': case '||': case '<': case '<=': case '>': case '>=': return `((${a}) ${e.op} (${b}))`;
+          case '<': case '<=': case '>': case '>=': return `((${a}) ${e.op} (${b}))`;
           default: return scalar === 'bool' ? `Boolean((${a}) ${e.op} (${b}))` : `(${wrapped(`(${a}) ${e.op} (${b})`)})`;
         }
       }
