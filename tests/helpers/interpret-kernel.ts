@@ -187,8 +187,9 @@ class Translator {
       const [a, b] = [this.expr(e.a), this.expr(e.b)];
       const round: Partial<Record<Scalar, (text: string) => string>> = { u32: (t) => `((${t}) >>> 0)`, i32: (t) => `((${t}) | 0)`, f32: (t) => `Math.fround(${t})` };
       switch (e.op) {
-        case '&&': case '||': case '<': case '<=': case '>': case '>=': return `(${a} ${e.op} ${b})`;
+        case '<': case '<=': case '>': case '>=': return `(${a} ${e.op} ${b})`;
         case '==': case '!=': return `(${a} ${e.op}= ${b})`;
+        case '&': case '|': if (e.type.scalar === 'bool') return `Boolean(${a} ${e.op} ${b})`; break;
         case '+': case '-': case '/': case '%': if (round[e.type.scalar]) return round[e.type.scalar]!(`${a} ${e.op} ${b}`); break;
         case '*': if (round[e.type.scalar]) return round[e.type.scalar]!(e.type.scalar === 'f32' ? `${a} * ${b}` : `Math.imul(${a}, ${b})`); break;
         default: break;

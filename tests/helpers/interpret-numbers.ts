@@ -33,7 +33,6 @@ const OPERATORS: Record<BinaryOperator, (a: number, b: number) => number | boole
   '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b, '/': (a, b) => a / b, '%': (a, b) => a % b,
   '&': (a, b) => a & b, '|': (a, b) => a | b, '^': (a, b) => a ^ b, '<<': (a, b) => a << b, '>>': (a, b) => a >> b,
   '<': (a, b) => a < b, '<=': (a, b) => a <= b, '>': (a, b) => a > b, '>=': (a, b) => a >= b, '==': (a, b) => a === b, '!=': (a, b) => a !== b,
-  '&&': (a, b) => Boolean(a && b), '||': (a, b) => Boolean(a || b),
 };
 
 const UNARY: Record<UnaryOperator, (a: number) => number | boolean> = { '-': (a) => -a, '!': (a) => !a, '~': (a) => ~a };
