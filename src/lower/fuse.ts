@@ -29,12 +29,13 @@ import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
 import { joinPrologues } from './prologues.ts';
 import { settleLayouts } from './settle.ts';
+import { storageOfNodes } from './storage.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
-export function chooseSteps(graph: Graph, { fuse, attention, prologue, target }: LowerOptions): Step[] {
+export function chooseSteps(graph: Graph, { fuse, attention, prologue, target, storage }: LowerOptions): Step[] {
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
-  const finisher = shapesOnly(graph);
+  const finisher = onPaper(graph, storage);
   if (!fuse) return cutConcats(flow, fitBuffers(graph, everyOperation(flow), buffers), finisher, buffers, false);
   let stored = fuseGraph(flow, buffers, finisher);
   if (attention) stored = joinAttention(flow, stored, finisher, (kernel) => kernel.params.length <= buffers && attention(kernel));
@@ -42,12 +43,13 @@ export function chooseSteps(graph: Graph, { fuse, attention, prologue, target }:
   return cutConcats(flow, fitBuffers(graph, settleLayouts(flow, stored, finisher), buffers), finisher, buffers, true);
 }
 
-/** Finishes kernels to look at their form. */
-function shapesOnly(graph: Graph): Finisher {
+/** Finishes kernels to look at their form and at what would run them. */
+function onPaper(graph: Graph, storage: 'f32' | 'f16'): Finisher {
+  const storedAs = storageOfNodes(graph, storage);
   return new Finisher((name) => {
     const id = Number(/\d+$/.exec(name)![0]);
     const { shape, dtype } = graph.nodes[id];
-    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: dtype === 'f32' ? 'f32' : 'i32' };
+    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: storedAs(id) };
   });
 }
 

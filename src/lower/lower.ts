@@ -11,6 +11,7 @@ import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
 import type { Step } from './pieces.ts';
 import type { AcceptsPrologue } from './prologues.ts';
+import { storageOf, storageOfNodes } from './storage.ts';
 
 export interface LowerOptions {
   /**
@@ -43,13 +44,15 @@ class Lowering {
   readonly #buffers = new Map<string, Buffer>();
   readonly #calls: KernelCall[] = [];
   readonly #finisher = new Finisher((name) => this.#buffer(name));
+  readonly #storageOf: (id: NodeId) => Storage;
   /** The output that a node is stored as. */
   readonly #outputOf = new Map<NodeId, string>();
 
   constructor(
     private readonly graph: Graph,
-    private readonly options: LowerOptions,
+    options: LowerOptions,
   ) {
+    this.#storageOf = storageOfNodes(graph, options.storage);
     for (const { name, node } of graph.outputs) {
       const { op } = graph.nodes[node];
       if (op !== 'input' && op !== 'param' && !this.#outputOf.has(node)) this.#outputOf.set(node, name);
@@ -101,18 +104,13 @@ class Lowering {
     const node = this.graph.nodes[id];
     const { shape, dtype } = node;
     if (name === ranksOf(id)) return { id: `r${id}`, shape, dtype: 'i32', storage: 'i32', kind: 'temp', name: `${placeOf(node)}.rank` };
-    const inner = storageOf(dtype, this.options.storage);
-    const outer = storageOf(dtype, 'f32');
-    if (node.op === 'input') return { id: `x${id}`, shape, dtype, storage: outer, kind: 'input', name: node.attrs.name };
-    if (node.op === 'param') return { id: `w${id}`, shape, dtype, storage: inner, kind: 'weight', name: node.attrs.name };
+    const storage = this.#storageOf(id);
+    if (node.op === 'input') return { id: `x${id}`, shape, dtype, storage, kind: 'input', name: node.attrs.name };
+    if (node.op === 'param') return { id: `w${id}`, shape, dtype, storage, kind: 'weight', name: node.attrs.name };
     const output = this.#outputOf.get(id);
-    if (output !== undefined) return { id: `o${id}`, shape, dtype, storage: outer, kind: 'output', name: output };
-    return { id: `t${id}`, shape, dtype, storage: inner, kind: 'temp', name: placeOf(node) };
+    if (output !== undefined) return { id: `o${id}`, shape, dtype, storage, kind: 'output', name: output };
+    return { id: `t${id}`, shape, dtype, storage, kind: 'temp', name: placeOf(node) };
   }
-}
-
-function storageOf(dtype: Node['dtype'], storage: 'f32' | 'f16'): Storage {
-  return dtype === 'f32' ? storage : 'i32';
 }
 
 /** Where a temporary comes from: the scope, or the block at the top. */
