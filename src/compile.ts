@@ -14,6 +14,7 @@ import { runPasses, type PassOptions } from './passes/pipeline.ts';
 import { splitStatic } from './passes/static.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
 import { evaluateGraph } from './reference/graph.ts';
+import { depthParts } from './schedule/depth.ts';
 import { plan as makePlan } from './schedule/plan.ts';
 import { acceptsPrologue } from './schedule/prologue.ts';
 import { chooseSchedule } from './schedule/rules.ts';
@@ -117,6 +118,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
     fuse: options.fuse ?? true,
     attention: (kernel) => chooseSchedule(kernel, options.target).family !== 'generic',
     prologue: (before, after) => acceptsPrologue(before, after, options.target),
+    depth: (kernel, offered) => depthParts(kernel, offered, options.target),
     target: options.target,
     storage: options.dtype,
   });

@@ -5,12 +5,15 @@ import type { Buffer, BufferId, CallOp, Kernel, KernelCall, Program, Storage } f
 import { opDef } from '../ops.ts';
 import type { Target } from '../targets.ts';
 import { bufferOf, needsRanks, ranksOf } from './body.ts';
+import { isHeavy } from './cost.ts';
 import { draftCopy, draftNode, draftRanks, draftTwice, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
+import { kernelName } from './names.ts';
 import type { Step } from './pieces.ts';
 import type { AcceptsPrologue } from './prologues.ts';
+import { PARTS, splitDepth, type DividesDepth, type SplitDepth } from './split-depth.ts';
 import { storageOf, storageOfNodes } from './storage.ts';
 
 export interface LowerOptions {
@@ -26,6 +29,8 @@ export interface LowerOptions {
   readonly attention?: (kernel: Kernel) => boolean;
   /** Whether a contraction may compute the norm of its rows, asked for each that could (prologues.ts). Never, where absent. */
   readonly prologue?: AcceptsPrologue;
+  /** Whether a contraction's depth is to be divided between workgroups, asked for each (split-depth.ts). Never, where absent. */
+  readonly depth?: DividesDepth;
   readonly target: Target;
   /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
   readonly storage: 'f32' | 'f16';
@@ -45,12 +50,13 @@ class Lowering {
   readonly #calls: KernelCall[] = [];
   readonly #finisher = new Finisher((name) => this.#buffer(name));
   readonly #storageOf: (id: NodeId) => Storage;
+  readonly #splits = new Map<Kernel, SplitDepth | undefined>();
   /** The output that a node is stored as. */
   readonly #outputOf = new Map<NodeId, string>();
 
   constructor(
     private readonly graph: Graph,
-    options: LowerOptions,
+    private readonly options: LowerOptions,
   ) {
     this.#storageOf = storageOfNodes(graph, options.storage);
     for (const { name, node } of graph.outputs) {
@@ -84,12 +90,47 @@ class Lowering {
 
   #call(draft: DraftedKernel, id: NodeId): void {
     const { kernel, args } = this.#finisher.finish(draft);
-    this.#calls.push({
-      kernel,
-      args: args.map((name): BufferId => this.#buffer(name).id),
-      origin: this.graph.nodes[id].origin,
-      ops: [...draft.computed].sort((a, b) => a - b).flatMap((n) => callOp(this.graph, this.graph.nodes[n])),
-    });
+    const ids = args.map((name): BufferId => this.#buffer(name).id);
+    const computed = [...draft.computed].sort((a, b) => a - b).map((n) => this.graph.nodes[n]);
+    const ops = (nodes: readonly Node[]): CallOp[] => nodes.flatMap((n) => callOp(this.graph, n));
+    const { origin } = this.graph.nodes[id];
+    const split = this.#split(kernel, computed);
+    if (!split) {
+      this.#calls.push({ kernel, args: ids, origin, ops: ops(computed) });
+      return;
+    }
+    const parts: Buffer = { id: `p${this.#buffers.size}`, ...split.parts, kind: 'temp', name: `${placeOf(this.graph.nodes[id])}.parts` };
+    this.#buffers.set(parts.id, parts);
+    const idOf = new Map([[PARTS, parts.id], ...kernel.params.map((p, i) => [p.name, ids[i]] as const)]);
+    const [before, after] = this.#aroundProducts(computed);
+    // The products belong to both; the work to the first.
+    const again = ops(before).filter((o) => opDef(o.op as Node['op']).class === 'contraction').map((o): CallOp => ({ ...o, flops: 0, unfusedBytes: 0 }));
+    this.#calls.push({ kernel: split.products.kernel, args: split.products.args.map((a) => idOf.get(a)!), origin, ops: ops(before) });
+    this.#calls.push({ kernel: split.sum.kernel, args: split.sum.args.map((a) => idOf.get(a)!), origin, ops: [...again, ...ops(after)] });
+  }
+
+  /** Whether and how a kernel's depth is divided; told once for each. */
+  #split(kernel: Kernel, computed: readonly Node[]): SplitDepth | undefined {
+    const { fuse, depth, target } = this.options;
+    if (!fuse || !depth) return undefined;
+    if (!this.#splits.has(kernel)) {
+      const [before, after] = this.#aroundProducts(computed).map((nodes) => new Set(nodes.map((n) => n.id)));
+      const split = splitDepth(kernel, depth, {
+        products: ({ stages }) => kernelName(this.graph, before, stages, ['parts']),
+        sum: ({ stages }) => kernelName(this.graph, after, stages, ['sum']),
+      });
+      // An epilogue that reads all of the operands again binds the parts besides.
+      const fits = split && split.sum.kernel.params.length <= target.limits.maxStorageBuffersPerShaderStage;
+      this.#splits.set(kernel, fits ? split : undefined);
+    }
+    return this.#splits.get(kernel);
+  }
+
+  /** What a contraction's kernel computes for its products, and what with them. */
+  #aroundProducts(computed: readonly Node[]): readonly [before: readonly Node[], after: readonly Node[]] {
+    const before = new Set(computed.filter(isHeavy).map((n) => n.id));
+    for (const { id, args } of computed.toReversed()) if (before.has(id)) for (const a of args) before.add(a);
+    return [computed.filter((n) => before.has(n.id)), computed.filter((n) => !before.has(n.id))];
   }
 
   /** The buffer under a draft's name: a node's values, or ranks for an argsort. */

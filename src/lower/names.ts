@@ -8,10 +8,10 @@ const MENTIONED = 3;
 /** Arithmetic that says little of a kernel that has something better to say. */
 const PLAIN = new Set(['add', 'sub', 'mul', 'div', 'neg', 'cast', 'constant', 'iota', 'broadcast', 'reshape', 'transpose', 'slice']);
 
-/** `matmul_gelu_197x192x768`: the operations, the output's extents, what is reduced over. */
-export function kernelName(graph: Graph, computed: ReadonlySet<NodeId>, stages: readonly Stage[]): string {
+/** `matmul_gelu_197x192x768`: the operations, the output's extents, what is reduced over. `first` are words that stand before. */
+export function kernelName(graph: Graph, computed: ReadonlySet<NodeId>, stages: readonly Stage[], first: readonly string[] = []): string {
   const nodes = [...computed].sort((a, b) => a - b).map((id) => graph.nodes[id]);
-  const heavy: string[] = [];
+  const heavy = [...first];
   const light: string[] = [];
   const plain: string[] = [];
   for (const node of nodes) {

@@ -1,8 +1,9 @@
 /** Tiles for contractions, by their extents and the target: ordered rules, the first that applies wins. */
+import { sizeOf } from '../graph.ts';
 import { loadsOf } from '../kernel-expr.ts';
 import { strideOf } from '../kernel-index.ts';
 import { contractionProblem } from '../kernel-contraction.ts';
-import type { ContractionProblem } from '../kernel-contraction.ts';
+import type { ContractionProblem, Prologue } from '../kernel-contraction.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule } from '../schedule.ts';
@@ -12,7 +13,7 @@ import type { Target } from '../targets.ts';
 export function contractionSchedule(kernel: Kernel, target: Target): ContractionSchedule | undefined {
   const problem = contractionProblem(kernel);
   if (!problem) return undefined;
-  const chosen = target.software ? softwareTiles(problem) : problem.M <= FEW_ROWS || problem.N < 4 ? sharedDepth(problem, target) : stagedTiles(problem, target);
+  const chosen = target.software ? softwareTiles(problem) : isFewRows(problem) ? sharedDepth(problem, target) : stagedTiles(problem, target);
   return withinGrid(tileGroups(chosen, problem), target.limits) ? chosen : undefined;
 }
 
@@ -38,6 +39,10 @@ function softwareTiles({ M, N }: ContractionProblem): ContractionSchedule {
 
 /** Rows up to which a product is a stream of the right operand: staging would wait for rows that are not there. */
 const FEW_ROWS = 4;
+
+function isFewRows({ M, N }: Sizes): boolean {
+  return M <= FEW_ROWS || N < 4;
+}
 
 /**
  * Few rows: the right operand is read once and everything else waits for it, so as many threads as can be take part in
@@ -92,23 +97,36 @@ const TILES: readonly Tile[] = [
 const UNITS = 132;
 const LANES_PER_NS = 128 * 1.98;
 
+/** What of a contraction decides how long it takes. */
+export type Sizes = Pick<ContractionProblem, 'B' | 'M' | 'N' | 'depth' | 'prologue'>;
+
+interface Timed {
+  readonly tile: Tile;
+  readonly nanoseconds: number;
+}
+
 /**
  * The tile that should be done first. A unit runs its workgroups one after the other at the tile's efficiency, unless
- * there is too little on it to hide what each depth waits for.
+ * there is too little on it to hide what each depth waits for. Undefined where the target has no room for any.
  */
-function stagedTiles(problem: ContractionProblem, target: Target): ContractionSchedule {
-  const { B, M, N } = problem;
-  const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const nanoseconds = (tile: Tile): number => {
+function fastestTile({ B, M, N, depth: extents, prologue }: Sizes, target: Target): Timed | undefined {
+  const depth = sizeOf(extents);
+  const timed = (tile: Tile): Timed => {
     const [rows, columns] = sides(tile);
     const share = Math.ceil(depth / tile.splitK);
     const turns = Math.ceil((Math.ceil(M / rows) * Math.ceil(N / columns) * B) / UNITS);
     const products = (tile.thread[0] * tile.thread[1] * threadsOf(tile) * share) / LANES_PER_NS;
-    return Math.max(turns * (products / tile.efficiency + tile.groupNs), share * tile.stepNs + tile.groupNs);
+    return { tile, nanoseconds: Math.max(turns * (products / tile.efficiency + tile.groupNs), share * tile.stepNs + tile.groupNs) };
   };
-  const usable = TILES.filter((t) => fits(t, problem, target) && withinGrid([Math.ceil(N / sides(t)[1]), Math.ceil(M / sides(t)[0])], target.limits));
-  if (usable.length === 0) return softwareTiles(problem);
-  const chosen = usable.reduce((best, tile) => (nanoseconds(tile) < nanoseconds(best) ? tile : best));
+  const usable = TILES.filter((t) => fits(t, prologue, target) && withinGrid([Math.ceil(N / sides(t)[1]), Math.ceil(M / sides(t)[0]), B], target.limits));
+  return usable.map(timed).reduce<Timed | undefined>((best, t) => (best && best.nanoseconds <= t.nanoseconds ? best : t), undefined);
+}
+
+function stagedTiles(problem: ContractionProblem, target: Target): ContractionSchedule {
+  const fastest = fastestTile(problem, target);
+  if (!fastest) return softwareTiles(problem);
+  const { tile: chosen } = fastest;
+  const depth = sizeOf(problem.depth);
   // Short depths need no tile deeper than they are.
   const tileK = Math.min(chosen.tileK, 4 * Math.ceil(depth / 4));
   const splitK = chosen.tileK === 0 ? Math.min(chosen.splitK, powerAtLeast(Math.ceil(depth / 4))) : Math.min(chosen.splitK, powerAtMost(tileK));
@@ -116,6 +134,14 @@ function stagedTiles(problem: ContractionProblem, target: Target): ContractionSc
     family: 'contraction', threadM: chosen.thread[0], threadN: chosen.thread[1], groupM: chosen.group[0], groupN: chosen.group[1],
     tileK, splitK, vector: 4, ...(chosen.prefetch && { prefetch: true }),
   };
+}
+
+/**
+ * Nanoseconds that the device of TILES is predicted to take for a contraction under the tile chosen for it; undefined
+ * where tiles are chosen by other rules.
+ */
+export function tiledNanoseconds(sizes: Sizes, target: Target): number | undefined {
+  return target.software || isFewRows(sizes) ? undefined : fastestTile(sizes, target)?.nanoseconds;
 }
 
 function threadsOf({ group, splitK }: Tile): number {
@@ -126,7 +152,7 @@ function sides({ thread, group }: Tile): [rows: number, columns: number] {
   return [thread[0] * group[0], thread[1] * group[1]];
 }
 
-function fits(tile: Tile, { prologue }: ContractionProblem, { limits }: Target): boolean {
+function fits(tile: Tile, prologue: Prologue | undefined, { limits }: Target): boolean {
   const [rows, columns] = sides(tile);
   const threads = threadsOf(tile);
   const sums = tile.splitK > 1 ? (tile.splitK / 2) * rows * columns : 0;

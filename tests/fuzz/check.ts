@@ -15,6 +15,7 @@ import { readProgram } from '../../src/kernel-read.ts';
 import { printProgram } from '../../src/kernel-text.ts';
 import type { Kernel, Program } from '../../src/kernel.ts';
 import { lower } from '../../src/lower/lower.ts';
+import type { DividesDepth } from '../../src/lower/split-depth.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import { format } from '../../src/parser/format.ts';
 import { parse } from '../../src/parser/parse.ts';
@@ -27,6 +28,7 @@ import { evaluateGraph } from '../../src/reference/graph.ts';
 import { evaluateProgram } from '../../src/reference/kernel.ts';
 import { render } from '../../src/render.ts';
 import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
+import { depthParts } from '../../src/schedule/depth.ts';
 import { plan as makePlan } from '../../src/schedule/plan.ts';
 import { chooseSchedule } from '../../src/schedule/rules.ts';
 import { WEB as WEB_TARGET, type Target } from '../../src/targets.ts';
@@ -49,6 +51,8 @@ export interface Variant {
   readonly attention: 'chosen' | 'never' | number;
   /** Bytes that kernels move are counted too, and compared with what the generator says. */
   readonly instrument: boolean;
+  /** Depths of most contractions are divided, into parts that this seed picks; absent: where the compiler's rule says so. */
+  readonly parts?: number;
 }
 
 export const PLAIN: Variant = { without: [], fuse: true, target: 'web', storage: 'f32', attention: 'chosen', instrument: false };
@@ -221,10 +225,12 @@ export function targetOf({ target: name, instrument }: Variant, machine: Machine
   return { ...chosen, limits: { ...chosen.limits, maxStorageBuffersPerShaderStage: most } };
 }
 
-function lowerChecked(main: Graph, { fuse, attention, storage }: Variant, target: Target): Program {
+function lowerChecked(main: Graph, { fuse, attention, storage, parts }: Variant, target: Target): Program {
   const tiled = (kernel: Kernel): boolean => attentionCandidates(kernel, target).length > 0;
   const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
-  const program = lower(main, { fuse, attention: joins, target, storage });
+  const random = new Random(parts ?? 0);
+  const depth: DividesDepth = (kernel, offered) => (parts === undefined ? depthParts(kernel, offered, target) : random.chance(0.8) ? random.pick(offered) : undefined);
+  const program = lower(main, { fuse, attention: joins, depth, target, storage });
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));

@@ -28,6 +28,7 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
       storage: random.chance(half ? 0.5 : 0.25) ? 'f16' : 'f32',
       attention: random.chance(0.4) ? random.integer(0, 999) : random.pick(['chosen', 'never']),
       instrument: random.chance(0.1),
+      ...(random.chance(0.5) && { parts: random.integer(0, 999) }),
     },
   ];
 }

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import type { Graph } from '../../src/graph.ts';
 import { lower } from '../../src/lower/lower.ts';
+import type { DividesDepth } from '../../src/lower/split-depth.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import type { Plan } from '../../src/plan.ts';
 import { evaluateGraph } from '../../src/reference/graph.ts';
@@ -16,6 +17,8 @@ export interface CheckOptions extends PlanOptions {
   readonly attention?: boolean;
   /** Contractions compute the norms of their rows wherever that is cheaper. */
   readonly prologue?: boolean;
+  /** Whether depths of contractions are divided. */
+  readonly depth?: DividesDepth;
   readonly storage?: 'f32' | 'f16';
   /** Over the greatest magnitude of an output. */
   readonly tolerance?: number;
@@ -27,8 +30,8 @@ export async function checkOnDevice(device: GPUDevice, graph: Graph, options: Ch
   // Counting takes a binding of its own.
   const bindings = Math.min(options.target.limits.maxStorageBuffersPerShaderStage, device.limits.maxStorageBuffersPerShaderStage - 1);
   const target: Target = { ...options.target, limits: { ...options.target.limits, maxStorageBuffersPerShaderStage: bindings } };
-  const { fuse = true, attention = false, prologue = false, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
-  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, prologue: () => prologue, target, storage }), target, options);
+  const { fuse = true, attention = false, prologue = false, depth, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
+  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, prologue: () => prologue, depth, target, storage }), target, options);
   expect(diagnostics).toEqual([]);
   const inputs = Object.fromEntries(graph.nodes.flatMap((n) => (n.op === 'input' ? [[n.attrs.name, values(n.attrs.name, n.shape, n.dtype)]] : [])));
   const dtypes = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n.dtype] as const] : [])));

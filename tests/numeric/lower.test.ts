@@ -3,6 +3,7 @@ import type { Graph } from '../../src/graph.ts';
 import type { Program } from '../../src/kernel.ts';
 import { classify } from '../../src/kernel-forms.ts';
 import { lower } from '../../src/lower/lower.ts';
+import type { DividesDepth } from '../../src/lower/split-depth.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import { evaluateGraph } from '../../src/reference/graph.ts';
 import { evaluateProgram } from '../../src/reference/kernel.ts';
@@ -14,8 +15,8 @@ import { randomBindings, randomGraph } from '../helpers/random-graph.ts';
 type Bindings = Parameters<typeof evaluateGraph>[1];
 
 /** Lowers and compares with the graph's meaning in double precision. */
-function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false, prologue = false): Program {
-  const program = lower(graph, { fuse, attention: () => attention, prologue: () => prologue, target: WEB, storage: 'f32' });
+function check(graph: Graph, fuse: boolean, { inputs, params }: Bindings, attention = false, prologue = false, depth?: DividesDepth): Program {
+  const program = lower(graph, { fuse, attention: () => attention, prologue: () => prologue, depth, target: WEB, storage: 'f32' });
   expect(verifyProgram(program, WEB.limits.maxStorageBuffersPerShaderStage)).toEqual([]);
   const want = evaluateGraph(graph, { inputs, params }, { precision: 'f64' });
   const got = evaluateProgram(program, { inputs, weights: params }, { precision: 'f64' });
@@ -55,6 +56,9 @@ test('mixing heads after the softmax is no attention kernel', () => {
   expect(calls.filter((c) => classify(c.kernel) === 'attention').length).toBe(0);
 });
 
+const fewest: DividesDepth = (_, offered) => offered[0];
+const most: DividesDepth = (_, offered) => offered.at(-1);
+
 describe.each([
   ['an operation a kernel', false],
   ['fused', true],
@@ -63,10 +67,15 @@ describe.each([
 
   test.skipIf(!fuse).each(Object.keys(PATTERNS))('%s, norms in prologues', (name) => void check(pattern(name), fuse, patternBindings(pattern(name)), false, true));
 
+  test.skipIf(!fuse).each(Object.keys(PATTERNS))('%s, depths divided', (name) => {
+    for (const depth of [fewest, most]) check(pattern(name), fuse, patternBindings(pattern(name)), false, false, depth);
+  });
+
   // Jumps may flip where sums are taken in another order; they are compared one operation a kernel.
   test.each(Array.from({ length: 60 }, (_, i) => i))('random graph %d', (seed) => {
     const graph = randomGraph(seed, { maxElements: 600, discontinuous: !fuse });
     check(graph, fuse, randomBindings(graph));
     if (fuse) check(graph, fuse, randomBindings(graph), false, true);
+    if (fuse) check(graph, fuse, randomBindings(graph), false, false, seed % 2 ? fewest : most);
   });
 });

@@ -1,0 +1,49 @@
+/** Which contractions divide their depth between workgroups: split-depth.ts of lowering makes two kernels of them. */
+import { sizeOf } from '../graph.ts';
+import { contractionProblem } from '../kernel-contraction.ts';
+import type { Kernel } from '../kernel.ts';
+import type { Target } from '../targets.ts';
+import { tiledNanoseconds } from './contraction.ts';
+import { chooseSchedule } from './rules.ts';
+
+/**
+ * What adding parts takes on the device of the model besides what it moves: a dispatch that waits for another one. Sums
+ * stay in its cache. 197 x 768 x 3072 in 8 parts took 39 to 43 microseconds, with their addition 47, and 63 with its
+ * depth whole.
+ */
+const ADDITION_NS = 4000;
+const CACHED_BYTES_PER_NS = 4000;
+const CACHED_BYTES = 32 * 2 ** 20;
+/** The share of the time that has to be left at most, and what has to be gained: less is within what the model misses by. */
+const WORTH = 0.9;
+const WORTH_NS = 2000;
+/** Of numbers of parts whose times are so close, the least: it moves less. */
+const CLOSE = 1.05;
+/** Multiply-adds for each sum that is written and read again. */
+const LEAST_DEPTH = 128;
+
+/**
+ * Into how many parts, of those offered, the depth is to be divided; undefined: it stays whole, as it does for every
+ * schedule that is none of register tiles. By the same times as tiles are chosen by, which are a large device's, for all
+ * that are none in software. A device with few units, which a whole depth fills too, loses a dispatch and what the sums
+ * move: eight bytes for LEAST_DEPTH multiply-adds at least, a fifth of the kernel's time where a cache gives a byte in the
+ * time of 7 operations. Few rows share each column's depth among 32 threads already; what is left of them is less than a
+ * dispatch.
+ */
+export function depthParts(kernel: Kernel, offered: readonly number[], target: Target): number | undefined {
+  const problem = contractionProblem(kernel);
+  if (!problem || problem.prologue || chooseSchedule(kernel, target).family !== 'contraction') return undefined;
+  const whole = tiledNanoseconds(problem, target);
+  if (whole === undefined) return undefined;
+  const { B, M, N } = problem;
+  const depth = sizeOf(problem.depth);
+  const timed = offered.flatMap((parts) => {
+    const bytes = 4 * B * M * N * parts;
+    if (depth < LEAST_DEPTH * parts || bytes > Math.min(CACHED_BYTES, target.limits.maxStorageBufferBindingSize)) return [];
+    const products = tiledNanoseconds({ B: B * parts, M, N, depth: [depth / parts] }, target);
+    return products === undefined ? [] : [{ parts, nanoseconds: products + ADDITION_NS + (2 * bytes) / CACHED_BYTES_PER_NS }];
+  });
+  const most = Math.min(WORTH * whole, whole - WORTH_NS);
+  const least = Math.min(...timed.map((t) => t.nanoseconds));
+  return timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most))?.parts;
+}
