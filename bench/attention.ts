@@ -1,10 +1,13 @@
 /**
  * Measures attention over a projection [B, N, 3 H D], read and written as a vision transformer does, on the device at hand:
- * products and softmax as kernels of their own, and in tiles under many schedules; µs by GPU timestamps, the clock kept
- * warm, results compared. Bundle it to one file for a machine without the sources' dependencies:
+ * products and softmax as kernels of their own, in tiles, and with f16 on a native target in matrix units, under many
+ * schedules; µs by GPU timestamps, the clock kept warm, some rows of the results compared with double precision. Bundle it
+ * to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/attention.ts --platform node --format esm --external webgpu --file out/attention.mjs
  *     node out/attention.mjs [--shapes B,N,H,D ...] [--dtype f32|f16] [--target web|native] [--most 24] [--seconds 0.1] [--json]
+ *
+ * `--most`: schedules of each family, those of fewest estimated cycles. With f16 what goes in and comes out is stored so.
  */
 import { targetOf } from '../src/cli/devices.ts';
 import { generateKernel } from '../src/codegen/generate.ts';
@@ -14,12 +17,16 @@ import type { Graph, NodeId, Shape } from '../src/graph.ts';
 import { lower } from '../src/lower/lower.ts';
 import type { OpAttrs, OpName } from '../src/ops/types.ts';
 import type { Plan } from '../src/plan.ts';
-import { attentionCandidates, attentionTiles } from '../src/schedule/attention-tiles.ts';
+import type { Program } from '../src/kernel.ts';
+import { attentionMatrixCandidates } from '../src/schedule/attention-matrix.ts';
+import { attentionCandidates } from '../src/schedule/attention-tiles.ts';
 import { plan } from '../src/schedule/plan.ts';
-import type { AttentionTilesSchedule, Schedule } from '../src/schedule.ts';
+import { chooseSchedule } from '../src/schedule/rules.ts';
+import type { AttentionMatrixSchedule, AttentionTilesSchedule, Schedule } from '../src/schedule.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
 
+const F16_SHAPES = ['64,197,3,64', '64,197,12,64', '1,197,12,64', '64,256,4,36', '8,1024,16,64'];
 const DEFAULT_SHAPES = ['1,197,3,64', '64,197,3,64', '1,197,12,64', '64,197,12,64', '64,49,3,32', '4096,49,3,32', '4,256,4,36', '256,256,4,36', '1,1500,6,64', '1,4096,12,64'];
 /** Timed passes; the first warms up. */
 const PASSES = 6;
@@ -41,7 +48,14 @@ function attention([b, n, h, d]: readonly number[]): Graph {
   return builder.finish({ name: 'attention', inputs: [{ name: 'x', node: input }], outputs: [{ name: 'y', node: y, attributes: [] }], weightRules: [] });
 }
 
-const format = (s: AttentionTilesSchedule): string => `${s.threadM}x${s.threadN} ${s.groupM}x${s.groupN} k${s.tileK} v${s.tileV}${s.keep ? ' keep' : ''}${s.dots ? ' dots' : ''}`;
+type Measurable = AttentionTilesSchedule | AttentionMatrixSchedule;
+
+/** `matrix 2x4 k64 keep`: fragments of rows, subgroups, keys staged. Else: a thread's tile, threads, depth and keys staged. */
+function format(s: Schedule): string {
+  if (s.family === 'attentionMatrix') return `matrix ${s.fragments}x${s.subgroups} k${s.keys}${s.keep ? ' keep' : ''}`;
+  if (s.family === 'attentionTiles') return `${s.threadM}x${s.threadN} ${s.groupM}x${s.groupN} k${s.tileK} v${s.tileV}${s.keep ? ' keep' : ''}${s.dots ? ' dots' : ''}`;
+  return s.family;
+}
 
 interface Measured {
   readonly us: number;
@@ -109,32 +123,61 @@ class Bench {
   }
 }
 
+function lowered(graph: Graph, target: Target, storage: 'f32' | 'f16', attention: boolean): Program {
+  const program = lower(graph, { fuse: true, attention: () => attention, target, storage });
+  if (storage === 'f32') return program;
+  // Inside of a model attention reads and writes what other kernels store.
+  return {
+    ...program,
+    buffers: program.buffers.map((b) => (b.storage === 'f32' ? { ...b, storage } : b)),
+    calls: program.calls.map((call) => ({ ...call, kernel: { ...call.kernel, params: call.kernel.params.map((p) => (p.storage === 'f32' ? { ...p, storage } : p)) } })),
+  };
+}
+
 function compile(graph: Graph, target: Target, storage: 'f32' | 'f16', schedule?: Schedule): Plan {
-  const program = lower(graph, { fuse: true, attention: () => schedule !== undefined, target, storage });
-  const { value, diagnostics } = plan(program, target, { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) });
+  const { value, diagnostics } = plan(lowered(graph, target, storage, schedule !== undefined), target, { schedule: (k) => (k.stages.length >= 5 ? schedule : undefined) });
   if (!value || diagnostics.length > 0) throw new Error(diagnostics.map((d) => d.message).join('; '));
   return value;
 }
 
-/** Of each way to lay out the threads, the schedules of fewest estimated cycles; the best of them first. */
-function worthMeasuring(graph: Graph, target: Target, storage: 'f32' | 'f16', most: number): { readonly schedules: AttentionTilesSchedule[]; readonly chosen?: AttentionTilesSchedule } {
-  const { calls: [{ kernel }] } = lower(graph, { fuse: true, attention: () => true, target, storage });
-  const ordered = attentionCandidates(kernel, target).sort((a, b) => a.cycles - b.cycles);
-  const seen = new Map<string, number>();
-  const schedules = ordered.filter(({ schedule: { threadM, groupM, groupN } }) => {
-    const key = [threadM, groupM, groupN].join();
-    seen.set(key, (seen.get(key) ?? 0) + 1);
-    return seen.get(key)! <= 2;
-  });
-  return { schedules: schedules.slice(0, most).map((c) => c.schedule), chosen: attentionTiles(kernel, target) };
+/** Of each way to lay out the threads, the schedules of fewest estimated cycles. */
+function worthMeasuring(graph: Graph, target: Target, storage: 'f32' | 'f16', most: number): { readonly schedules: Measurable[]; readonly chosen: Schedule } {
+  const { calls: [{ kernel }] } = lowered(graph, target, storage, true);
+  const best = <S extends Measurable>(list: readonly { readonly schedule: S; readonly cycles: number }[], layout: (s: S) => string): S[] => {
+    const seen = new Map<string, number>();
+    const ordered = [...list].sort((a, b) => a.cycles - b.cycles).map((c) => c.schedule);
+    return ordered.filter((s) => seen.set(layout(s), (seen.get(layout(s)) ?? 0) + 1).get(layout(s))! <= 2).slice(0, most);
+  };
+  const matrices = best(attentionMatrixCandidates(kernel, target), (s) => [s.fragments, s.subgroups, s.keep].join());
+  const tiles = best(attentionCandidates(kernel, target), (s) => [s.threadM, s.groupM, s.groupN].join());
+  // Where there are matrix units, tiles are what to compare with.
+  return { schedules: [...matrices, ...tiles.slice(0, matrices.length > 0 ? 4 : most)], chosen: chooseSchedule(kernel, target) };
 }
 
-function distance(a: Float32Array, b: Float32Array): number {
-  let [most, scale] = [0, 0];
-  a.forEach((value, i) => {
-    most = Math.max(most, Math.abs(value - b[i]));
-    scale = Math.max(scale, Math.abs(value));
-  });
+/** Rows that are computed again for comparison. */
+const CHECKED = 48;
+
+/** The greatest difference of some rows from the same in double precision, over the greatest magnitude there. */
+function distance(y: Float32Array, x: Float32Array, [b, n, h, d]: readonly number[]): number {
+  let [most, scale] = [0, 1e-30];
+  for (let trial = 0; trial < CHECKED; trial++) {
+    const [picture, row, head] = [b, n, h].map((extent, i) => (Math.imul(trial + 1, [7919, 104729, 1299709][i]) >>> 0) % extent);
+    const at = (part: number, token: number, e: number): number => x[((picture * n + token) * 3 + part) * h * d + head * d + e];
+    const scores = Array.from({ length: n }, (_, key) => {
+      let sum = 0;
+      for (let e = 0; e < d; e++) sum += at(0, row, e) * at(1, key, e);
+      return sum * d ** -0.5;
+    });
+    const top = Math.max(...scores);
+    const weights = scores.map((s) => Math.exp(s - top));
+    const total = weights.reduce((p, q) => p + q);
+    for (let e = 0; e < d; e++) {
+      const want = weights.reduce((sum, w, key) => sum + w * at(2, key, e), 0) / total;
+      const difference = Math.abs(want - y[((picture * n + row) * h + head) * d + e]);
+      most = Math.max(most, Number.isNaN(difference) ? Infinity : difference);
+      scale = Math.max(scale, Math.abs(want));
+    }
+  }
   return most / scale;
 }
 
@@ -167,7 +210,7 @@ async function main(): Promise<void> {
   const bench = new Bench(device, Number(option('seconds')?.[0] ?? 0.1));
   const json = args.includes('--json');
   if (!json) console.log(`${adapter.info.device || adapter.info.description}, ${target.name}, ${storage}: * what the rules choose`);
-  for (const shape of (option('shapes') ?? DEFAULT_SHAPES).map((text) => text.split(',').map(Number))) {
+  for (const shape of (option('shapes') ?? (storage === 'f16' ? F16_SHAPES : DEFAULT_SHAPES)).map((text) => text.split(',').map(Number))) {
     const [b, n, h, d] = shape;
     const graph = attention(shape);
     const x = Float32Array.from({ length: b * n * 3 * h * d }, (_, i) => ((Math.imul(i, 2654435761) >>> 8) % 1024) / 256 - 2);
@@ -177,20 +220,20 @@ async function main(): Promise<void> {
     for (const schedule of schedules) {
       try {
         const { us, y } = await bench.run(compile(graph, target, storage, schedule), x);
-        results.push({ name: format(schedule), us, error: distance(apart.y, y) });
+        results.push({ name: format(schedule), us, error: distance(y, x, shape) });
       } catch (failure) {
         console.error(`${format(schedule)}: ${(failure as Error).message.slice(0, 300)}`);
       }
     }
     results.sort((p, q) => p.us - q.us);
     if (json) {
-      console.log(JSON.stringify({ shape, apart: apart.us, chosen: chosen && format(chosen), results }));
+      console.log(JSON.stringify({ shape, apart: apart.us, apartError: distance(apart.y, x, shape), chosen: format(chosen), results }));
       continue;
     }
     const flops = 4 * b * h * n * n * d;
     const line = (name: string, us: number): string => `${name.padEnd(34)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(8)} TFLOP/s`;
     console.log(`\n${b} x ${n} x ${h} heads x ${d}\n${line('  three kernels', apart.us)}`);
-    for (const { name, us, error } of results) console.log(`${line(`${chosen && name === format(chosen) ? '*' : ' '} ${name}`, us)}${error > (storage === 'f16' ? 5e-3 : 1e-5) ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+    for (const { name, us, error } of results) console.log(`${line(`${name === format(chosen) ? '*' : ' '} ${name}`, us)}${error > (storage === 'f16' ? 2e-3 : 1e-5) ? `   WRONG by ${error.toExponential(1)}` : ''}`);
   }
   process.exit(0);
 }

@@ -47,3 +47,10 @@ export function attentionProblem(kernel: Kernel): AttentionProblem | undefined {
     },
   };
 }
+
+/** Keys as something that is walked along, as values are: the right operand of a product whose depth they are, in all their own depth. */
+export function keysOf({ products, mix }: AttentionProblem): ContractionProblem {
+  const [depth] = products.depth;
+  const map = new Map([['n', axis({ name: 'k0', extent: products.N })], ['k0', axis({ name: 'n', extent: depth })]]);
+  return { ...mix, N: depth, depth: [products.N], right: substituteExpr(products.right, map) };
+}

@@ -104,5 +104,21 @@ export interface AttentionTilesSchedule {
   readonly dots: boolean;
 }
 
-export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule;
+/**
+ * The same in the device's matrix units, f16 operands and f32 accumulation, in two passes over the keys: maxima of the
+ * rows' scores, then weighted values. Scores and weights pass between units and lanes through workgroup memory.
+ */
+export interface AttentionMatrixSchedule {
+  readonly family: 'attentionMatrix';
+  /** Fragments of 16 rows that a subgroup keeps, and subgroups of a workgroup, one below the other. */
+  readonly fragments: number;
+  readonly subgroups: number;
+  readonly subgroupSize: number;
+  /** Keys staged at once, a multiple of 16. */
+  readonly keys: number;
+  /** All scores of the rows stay in workgroup memory: the second pass does not compute them again. */
+  readonly keep: boolean;
+}
+
+export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule | AttentionMatrixSchedule;
 export type Family = Schedule['family'];

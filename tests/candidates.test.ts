@@ -19,7 +19,7 @@ const SOFTWARE: Target = { ...WEB, name: 'software', software: true };
 
 function bytesOf(type: WgslType): number {
   if (type.kind === 'matrix') throw new Error('a matrix in workgroup memory');
-  return type.kind === 'array' ? type.length * bytesOf(type.of) : 4 * (type.width === 3 ? 4 : type.width);
+  return type.kind === 'array' ? type.length * bytesOf(type.of) : (type.scalar === 'f16' ? 2 : 4) * (type.width === 3 ? 4 : type.width);
 }
 
 /** Models that have every form of kernel between them, and candidates of one kernel: all would take minutes, and neighbours differ little. */
@@ -49,7 +49,7 @@ describe('candidates', () => {
       }
       tried += list.length;
     }
-    const expected = ['contraction', 'generic', 'row', 'window', ...(target === GPU ? ['subgroupMatrix'] : []), ...(target.software ? [] : ['attention', 'attentionTiles'])];
+    const expected = ['contraction', 'generic', 'row', 'window', ...(target === GPU ? ['subgroupMatrix', 'attentionMatrix'] : []), ...(target.software ? [] : ['attention', 'attentionTiles'])];
     expect([...families].sort()).toEqual(expected.sort());
   });
 

@@ -2,6 +2,7 @@
 import type { PlannedKernel } from '../plan.ts';
 import type { Target } from '../targets.ts';
 import { generateAttention } from './families/attention.ts';
+import { generateAttentionMatrix } from './families/attention-matrix.ts';
 import { generateAttentionTiles } from './families/attention-tiles.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
@@ -21,6 +22,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
     case 'window': return generateWindow(kernel, spaces, schedule, target);
     case 'attention': return generateAttention(kernel, spaces, schedule, target);
     case 'attentionTiles': return generateAttentionTiles(kernel, spaces, schedule, target);
+    case 'attentionMatrix': return generateAttentionMatrix(kernel, spaces, schedule, target);
     default: return schedule satisfies never;
   }
 }

@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel.ts';
 import type { AttentionSchedule, GenericSchedule, RowSchedule, Schedule, WindowSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 import { windowAxes } from '../window-axes.ts';
+import { attentionMatrixCandidates } from './attention-matrix.ts';
 import { attentionCandidates } from './attention-tiles.ts';
 import { contractionCandidates } from './candidates-contraction.ts';
 import { chooseSchedule, genericSchedule, RULES } from './rules.ts';
@@ -101,7 +102,8 @@ function attentionSchedules(kernel: Kernel, target: Target): Schedule[] {
   if (!form) return [];
   const keys = sizeOf(form.columns.map((a) => a.extent));
   const most = Math.min(256, target.limits.maxComputeInvocationsPerWorkgroup);
-  const found: Schedule[] = [...attentionCandidates(kernel, target)].sort((a, b) => a.cycles - b.cycles).slice(0, MOST_TILES).map((c) => c.schedule);
+  const found: Schedule[] = [attentionMatrixCandidates(kernel, target), attentionCandidates(kernel, target)]
+    .flatMap((list) => [...list].sort((a, b) => a.cycles - b.cycles).slice(0, MOST_TILES).map((c) => c.schedule));
   for (const rows of [16, 32, 64, 128]) for (const columns of ([1, 2, 4] as const).filter((c) => c <= keys)) for (const threads of [1, 2, 4, 8, 16]) {
     if (rows * threads <= most && threads * columns <= keys) found.push({ family: 'attention', rows, columns, threads } satisfies AttentionSchedule);
   }

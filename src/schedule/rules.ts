@@ -3,6 +3,7 @@ import { sizeOf } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GenericSchedule, Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { attentionMatrix } from './attention-matrix.ts';
 import { attentionTiles } from './attention-tiles.ts';
 import { attentionSchedule } from './attention.ts';
 import { contractionSchedule } from './contraction.ts';
@@ -16,6 +17,7 @@ export interface ScheduleRule {
 }
 
 export const RULES: readonly ScheduleRule[] = [
+  { name: 'attention in matrix units', applies: attentionMatrix },
   { name: 'attention in tiles', applies: attentionTiles },
   { name: 'attention', applies: attentionSchedule },
   { name: 'window', applies: windowSchedule },

@@ -1,5 +1,4 @@
 /** Fragments for a device's matrix units. */
-import { loadsOf } from '../kernel-expr.ts';
 import { contractionProblem, linearDepth } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
 import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile } from '../kernel-fragments.ts';
@@ -7,6 +6,7 @@ import type { FragmentTiling } from '../kernel-fragments.ts';
 import type { Kernel } from '../kernel.ts';
 import type { SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { areHalves, matrixSubgroup } from './matrix-units.ts';
 
 interface Tiling extends FragmentTiling {
   /** Multiply-adds per nanosecond of one unit that is full of workgroups. */
@@ -49,19 +49,18 @@ const BLOCKED: readonly Tiling[] = [
 
 /** Where operands are stored as f16: the tiling that should be done first. */
 export function subgroupMatrixSchedule(kernel: Kernel, target: Target): SubgroupMatrixSchedule | undefined {
-  const { subgroups } = target;
-  const offered = target.subgroupMatrix.some((c) => c.M === FRAGMENT && c.N === FRAGMENT && c.K === FRAGMENT && c.componentType === 'f16' && c.resultComponentType === 'f32');
-  if (!offered || !target.shaderF16 || !subgroups || subgroups.minSize !== subgroups.maxSize || ![16, 32, 64].includes(subgroups.minSize)) return undefined;
+  const subgroupSize = matrixSubgroup(target);
+  if (subgroupSize === undefined) return undefined;
   const problem = contractionProblem(kernel);
   // A matrix unit's rows would be mostly idle: staged or shared tiles in f32 do as well.
-  if (!problem || problem.prologue || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2 || !halfOperands(kernel, problem)) return undefined;
+  if (!problem || problem.prologue || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2 || !areHalves(kernel, [problem.left, problem.right])) return undefined;
   const found = fragmentProblem(kernel);
   const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
   const depth = problem.depth.reduce((n, extent) => n * extent, 1);
-  const fitting = (blocked ? BLOCKED : STAGED).map((t) => ({ ...t, tileK: depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroups.minSize));
+  const fitting = (blocked ? BLOCKED : STAGED).map((t) => ({ ...t, tileK: depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroupSize));
   if (fitting.length === 0) return undefined;
   const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK } = fitting.reduce((best, t) => (nanoseconds(t, problem, depth) < nanoseconds(best, problem, depth) ? t : best));
-  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: subgroups.minSize, tileK, prefetch: tileK > 0 };
+  return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize, tileK, prefetch: tileK > 0 };
 }
 
 /** Tiles that end with the depth are copied as they lie: the deepest such, unless the depth has a rest anyway. */
@@ -76,12 +75,6 @@ function nanoseconds(t: Tiling, problem: ContractionProblem, depth: number): num
   const turns = Math.ceil(fragmentGroups(t, problem).reduce((n, g) => n * g, 1) / UNITS);
   const products = (rows * columns * depth) / t.rate;
   return Math.max(turns * (products + t.groupNs), Math.ceil(depth / (t.tileK || FRAGMENT)) * t.stepNs + t.groupNs);
-}
-
-/** Whether narrowing the operands to f16 loses nothing that their storage has not: all they are made of is stored so. */
-function halfOperands(kernel: Kernel, { left, right }: ContractionProblem): boolean {
-  const params = new Map(kernel.params.map((p) => [p.name, p]));
-  return [left, right].every((e) => loadsOf(e).some((l) => params.get(l.buffer)!.storage === 'f16') && loadsOf(e).every((l) => params.get(l.buffer)!.storage !== 'f32'));
 }
 
 function fragmentGroups(tile: FragmentTiling, { B, M, N }: ContractionProblem): [number, number, number] {

@@ -5,7 +5,7 @@ import { sizeOf, stridesOf } from '../../src/graph.ts';
 import type { Graph } from '../../src/graph.ts';
 import { constant } from '../../src/kernel-index.ts';
 import { storedElements, storedIndex } from '../../src/kernel-layout.ts';
-import type { Buffer, Kernel, Program } from '../../src/kernel.ts';
+import type { Buffer, Kernel, Program, Storage } from '../../src/kernel.ts';
 import { lower } from '../../src/lower/lower.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import type { Plan } from '../../src/plan.ts';
@@ -53,14 +53,22 @@ export interface InterpretOptions extends PlanOptions {
   readonly target: Target;
   readonly storage?: 'f32' | 'f16';
   readonly attention?: boolean;
+  /** Inputs and outputs are stored as f16 too, as what lies between kernels is. */
+  readonly inside?: boolean;
   /** Over the greatest magnitude of an output. */
   readonly tolerance: number;
 }
 
-/** Compares a graph's kernels with its meaning, for inputs that its storage can hold. */
+/** Compares a graph's kernels with its meaning, for numbers that f16 can hold where any is stored so. */
 export function checkInterpreted(graph: Graph, options: InterpretOptions): Plan {
   const { storage = 'f16', attention = false, target } = options;
-  return check(lower(graph, { fuse: true, attention: () => attention, target, storage }), options);
+  const program = lower(graph, { fuse: true, attention: () => attention, target, storage });
+  return check(options.inside ? halved(program) : program, options);
+}
+
+function halved(program: Program): Program {
+  const half = <T extends { readonly storage: Storage }>(of: T): T => (of.storage === 'f32' ? { ...of, storage: 'f16' } : of);
+  return { ...program, buffers: program.buffers.map(half), calls: program.calls.map((call) => ({ ...call, kernel: { ...call.kernel, params: call.kernel.params.map(half) } })) };
 }
 
 export function checkKernelInterpreted(kernel: Kernel, schedule: Schedule, options: InterpretOptions): Plan {
@@ -71,11 +79,12 @@ function check(program: Program, options: InterpretOptions): Plan {
   const { target, tolerance } = options;
   const { value, diagnostics } = plan(program, target, options);
   expect(diagnostics).toEqual([]);
+  const halves = program.buffers.some((b) => b.storage === 'f16');
   const stored = new Map(program.buffers.map((b) => [b.name, b]));
   const held = (name: string, shape: readonly number[]): Tensor => {
-    const { dtype, storage } = stored.get(name)!;
+    const { dtype } = stored.get(name)!;
     const tensor = valuesOf(name, shape, dtype);
-    return storage === 'f16' ? { ...tensor, data: tensor.data.map(roundF16) as Tensor['data'] } : tensor;
+    return halves && dtype === 'f32' ? { ...tensor, data: tensor.data.map(roundF16) as Tensor['data'] } : tensor;
   };
   const inputs = Object.fromEntries(program.buffers.flatMap((b) => (b.kind === 'input' ? [[b.name, held(b.name, b.shape)]] : [])));
   const bindings: ProgramBindings = { inputs, weights: held };

@@ -3,48 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { Graph, NodeId } from '../../src/graph.ts';
 import type { AttentionTilesSchedule } from '../../src/schedule.ts';
 import { WEB } from '../../src/targets.ts';
+import { attention, bias, causal, data, graphOf, masked, type AttentionShape as Shape } from '../helpers/attention-graphs.ts';
 import { checkOnDevice } from '../helpers/check-plan.ts';
 import { testDevice } from '../helpers/device.ts';
-import { Sketch } from '../helpers/patterns.ts';
+import type { Sketch } from '../helpers/patterns.ts';
 
 const gpu = await testDevice();
-
-function graphOf(build: (s: Sketch) => NodeId): Graph {
-  const s = new Sketch();
-  return s.graph(build(s));
-}
-
-interface Shape {
-  readonly rows: number;
-  readonly keys: number;
-  readonly depth: number;
-  readonly values: number;
-  /** Operands are [b, d, n] rather than [b, n, d]. */
-  readonly channels?: boolean;
-  /** What is done with the scores, [2, rows, keys]. */
-  readonly mask?: (s: Sketch, scores: NodeId, shape: Shape) => NodeId;
-}
-
-/** softmax(f(q k^T)) v */
-function attention(shape: Shape): Graph {
-  const { rows, keys, depth, values, channels = false, mask } = shape;
-  return graphOf((s) => {
-    const order = (n: number, d: number): number[] => (channels ? [2, d, n] : [2, n, d]);
-    const [q, k, v] = [s.input('q', order(rows, depth)), s.input('k', order(keys, depth)), s.input('v', order(keys, values))];
-    const products = s.einsum(channels ? 'b e i, b e j -> b i j' : 'b i e, b j e -> b i j', q, k);
-    const scaled = s.by('mul', products, depth ** -0.5);
-    const scores = mask ? mask(s, scaled, shape) : scaled;
-    return s.einsum(channels ? 'b i j, b d j -> b d i' : 'b i j, b j d -> b i d', s.softmax(scores), v);
-  });
-}
-
-const counts = (s: Sketch, { rows, keys }: Shape, axis: 0 | 1): NodeId =>
-  s.like(s.reshape(s.op('iota', [], { n: axis === 0 ? rows : keys }), axis === 0 ? [1, rows, 1] : [1, 1, keys]), [2, rows, keys]);
-const bias: Shape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.param([rows, keys]));
-const causal: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('lessEqual', [counts(s, shape, 1), counts(s, shape, 0)], {}), scores, s.number(-Infinity, [2, shape.rows, shape.keys])], {});
-/** Some rows have every key masked: their weights are equal. */
-const masked: Shape['mask'] = (s, scores, shape) => s.op('where', [s.op('less', [counts(s, shape, 0), s.like(s.op('constant', [], { value: 3, dtype: 'i32' }), [2, shape.rows, shape.keys])], {}), scores, s.number(-3.4028234663852886e38, [2, shape.rows, shape.keys])], {});
-const data: Shape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.by('mul', s.like(s.reshape(s.input('mask', [2, keys]), [2, 1, keys]), [2, rows, keys]), 1e30));
 
 const tiles = (threadM: number, groupM: number, threadN: number, groupN: number, tileK: number, tileV: number, keep: boolean, dots: boolean): AttentionTilesSchedule =>
   ({ family: 'attentionTiles', threadM, groupM, threadN, groupN, tileK, tileV, keep, dots });

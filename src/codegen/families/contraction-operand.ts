@@ -119,7 +119,8 @@ export class StagedOperand {
 
   private where(unit: Unit, executions: number, f: () => void): void {
     if (!unit.exists) return f();
-    const body = this.emitter.nested({}, () => {
+    // Other threads have no place of their own to load from.
+    const body = this.emitter.nested({ fence: true }, () => {
       this.emitter.runs(executions * unit.threads);
       f();
     });
@@ -184,7 +185,7 @@ export class StagedOperand {
     return near('k0') < near(this.name);
   }
 
-  private firstDepth(unit: Unit, tile: Index): Index {
+  protected firstDepth(unit: Unit, tile: Index): Index {
     return plus(scale(tile, this.staging.tileK), scale(unit.depthIndex, this.along === 'k' ? this.wide : 1));
   }
 

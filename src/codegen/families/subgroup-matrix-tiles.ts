@@ -3,15 +3,16 @@
  * a tile stand a vector of eight values further apart than they are long, so that those which one step of a fragment's
  * load touches lie in different banks.
  */
-import { floorDiv } from '../../kernel-index.ts';
-import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
+import { floorDiv, rangeOf } from '../../kernel-index.ts';
+import { binary, indexValue, loadsOf, number, substituteExpr } from '../../kernel-expr.ts';
 import { LINE_PADDING } from '../../kernel-fragments.ts';
 import { storedElements } from '../../kernel-layout.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import type { Expr, Index, Kernel } from '../../kernel.ts';
+import { atMost } from '../emitter.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, construct, div, mul, u32 } from '../wgsl-build.ts';
+import { add, construct, div, mul, select, u32 } from '../wgsl-build.ts';
 import { vector } from '../wgsl.ts';
 import type { ValueType, WgslExpr } from '../wgsl.ts';
 import { along, alongOf, consecutive, laneIndices } from '../../kernel-lanes.ts';
@@ -21,22 +22,19 @@ import type { FragmentMemory } from './fragment-memory.ts';
 
 type Side = 'left' | 'right';
 
-/** Whether all of an operand can be brought in eights, f16 as it lies in memory. */
-function comesInEights(kernel: Kernel, problem: ContractionProblem, side: Side, tileK: number): boolean {
+/** Whether all of an operand can be brought in eights, f16 as it lies in memory, where none of the others reads its buffer. */
+export function comesInEights({ params }: Kernel, problem: ContractionProblem, side: Side, others: readonly Expr[]): boolean {
   const operand = problem[side];
   const way = alongOf(problem, side);
-  if (operand.kind !== 'load' || way === 'none' || problem.depth[0] % tileK !== 0) return false;
+  if (operand.kind !== 'load' || way === 'none') return false;
   const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
-  if (extent % 8 !== 0 || !isReadAsWords(kernel, problem, operand)) return false;
+  const param = params.find((p) => p.name === operand.buffer)!;
+  // Words fill the buffer, so that they can be its type.
+  if (extent % 8 !== 0 || param.storage !== 'f16' || storedElements(param) % 8 !== 0 || others.some((e) => loadsOf(e).some((l) => l.buffer === operand.buffer))) return false;
   return consecutive(along(operand, name, laneIndices(name, extent, 8)).map((e) => (e as typeof operand).at[0]));
 }
 
-/** Whether words fill the operand's buffer and nothing else reads it, so that they can be its type. */
-function isReadAsWords({ params }: Kernel, problem: ContractionProblem, operand: Extract<Expr, { kind: 'load' }>): boolean {
-  const param = params.find((p) => p.name === operand.buffer)!;
-  const others = [problem.left, problem.right, ...problem.outputs.map((o) => o.value)].filter((e) => e !== operand);
-  return param.storage === 'f16' && storedElements(param) % 8 === 0 && !others.some((e) => loadsOf(e).some((l) => l.buffer === operand.buffer));
-}
+const otherExprs = (problem: ContractionProblem, side: Side): Expr[] => [problem[side === 'left' ? 'right' : 'left'], ...problem.outputs.map((o) => o.value)];
 
 /**
  * Values that are loaded along the rows (or columns) lie as [depth][side], others as [side][depth]: vectors stay vectors.
@@ -47,18 +45,18 @@ export class FragmentTile extends StagedOperand {
   private readonly acrossDepth: boolean;
 
   /** `start`: where the tile begins, in elements of the memory. */
-  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'wide' | 'memory'>, private readonly into: FragmentMemory, private readonly start: number) {
-    super(emitter, values, problem, side, { ...staging, wide: comesInEights(emitter.kernel, problem, side, staging.tileK) && into.words ? 8 : 4, memory: into.tiles });
+  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'memory'>, private readonly into: FragmentMemory, private readonly start: number) {
+    super(emitter, values, problem, side, { ...staging, wide: staging.wide ?? (into.words && comesInEights(emitter.kernel, problem, side, otherExprs(problem, side)) ? 8 : 4), memory: into.tiles });
     this.acrossDepth = alongOf(problem, side) === 'side';
     this.line = ((this.acrossDepth ? staging.tile : staging.tileK) + LINE_PADDING) / into.wide;
   }
 
-  /** The fragment at a row (or column) of the tile and a depth, both in values. */
-  fragment(row: WgslExpr, depth: number): WgslExpr {
+  /** The fragment at a row (or column) of the tile and a depth, both in values; `transposed`: rows and columns exchanged. */
+  fragment(row: WgslExpr, depth: number, transposed = false): WgslExpr {
     const { wide } = this.into;
     const at = this.acrossDepth ? add(div(row, u32(wide)), u32(depth * this.line)) : add(mul(row, u32(this.line)), u32(depth / wide));
     // The left operand is [row, depth], the right one [depth, column].
-    return this.into.fragment(this.side, add(at, u32(this.start)), (this.side === 'left') === this.acrossDepth, this.line);
+    return this.into.fragment(this.side, add(at, u32(this.start)), ((this.side === 'left') === this.acrossDepth) !== transposed, this.line);
   }
 
   protected override held(): ValueType {
@@ -70,16 +68,21 @@ export class FragmentTile extends StagedOperand {
     return this.loadAsStored(unit, tile) ?? construct(this.held(), super.load(unit, tile));
   }
 
-  /** Vectors of f16 as they lie, without a way through f32, where the operand is nothing but these. */
+  /** Vectors of f16 as they lie, without a way through f32, where the operand is nothing but these; zeros past the depth. */
   private loadAsStored(unit: Unit, tile: Index): WgslExpr | undefined {
-    const { operand, emitter, wide } = this;
-    if (operand.kind !== 'load' || this.along === 'none' || this.depth % this.staging.tileK !== 0) return undefined;
+    const { operand, emitter, values, wide } = this;
+    if (operand.kind !== 'load' || this.along === 'none') return undefined;
     const { storage, packed } = emitter.binding(operand.buffer);
     if (storage !== 'f16' || packed) return undefined;
     const flat = this.points(unit, tile).map((map) => (substituteExpr(operand, map) as typeof operand).at[0]);
     if (!consecutive(flat)) return undefined;
-    const at = this.values.index(floorDiv(flat[0], wide));
-    return wide === 8 ? emitter.loadWords(operand.buffer, at) : emitter.load(operand.buffer, at, 4, true);
+    const load = (at: WgslExpr): WgslExpr => (wide === 8 ? emitter.loadWords(operand.buffer, at) : emitter.load(operand.buffer, at, 4, true));
+    const at = values.index(floorDiv(flat[0], wide));
+    const first = this.firstDepth(unit, tile);
+    if (rangeOf(first)[1] < this.depth) return load(at);
+    const last = Math.floor(storedElements(emitter.params.get(operand.buffer)!) / wide) - 1;
+    const loaded = load(rangeOf(flat[0])[1] > wide * last ? atMost(at, last) : at);
+    return select(values.scalar(binary('less', indexValue(first), number(this.depth, 'i32'))), loaded, construct(this.held()));
   }
 
   protected override write(unit: Unit, value: WgslExpr): void {
