@@ -3,16 +3,20 @@
  * invocations in workgroup memory. No device at hand has such units; what a device does beyond WGSL's meaning is not seen.
  */
 import { describe, expect, test } from 'vitest';
+import { compileGraph } from '../../src/compile.ts';
 import { generateKernel } from '../../src/codegen/generate.ts';
 import { binary as binaryOf, ifOf, letOf, ref, u32 } from '../../src/codegen/wgsl-build.ts';
 import { F32, U32, type WgslStatement } from '../../src/codegen/wgsl.ts';
 import { binary, load } from '../../src/kernel-expr.ts';
-import type { Kernel, Layout } from '../../src/kernel.ts';
+import { sizeOf } from '../../src/graph.ts';
+import type { Axis, Kernel, Layout } from '../../src/kernel.ts';
+import { kernelDigest } from '../../src/schedule/kernel-key.ts';
 import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
 import { einsumKernel, type EinsumKernel } from '../helpers/contraction-kernels.ts';
 import { interpretKernel } from '../helpers/interpret-kernel.ts';
 import { checkKernelInterpreted } from '../helpers/interpret-plan.ts';
 import { MATRIX_UNITS } from '../helpers/null-device.ts';
+import { TINY, tinyGraph } from '../helpers/tiny-zoo.ts';
 
 const BLOCKS: Layout = { blocks: [16, 16] };
 
@@ -51,6 +55,32 @@ describe('contractions', () => {
     for (const schedule of schedules) {
       const made = checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: TOLERANCE });
       expect(made.kernels[0].schedule).toEqual(schedule);
+    }
+  });
+});
+
+/** Multiply-adds of a kernel that JavaScript does in a second. */
+const MOST_PRODUCTS = 1 << 20;
+
+const points = (axes: readonly Axis[]): number => sizeOf(axes.map((a) => a.extent));
+
+/** Whether it is done in reasonable time, and fills what it stores to: a piece of a concat alone has no meaning here. */
+function isAlone({ stages, stores, params }: Kernel): boolean {
+  const products = stages.reduce((n, { axes, reduce }) => n + points(axes) * points(reduce?.axes ?? []), 0);
+  return products <= MOST_PRODUCTS && stores.every((s) => points(stages.find((t) => t.name === s.stage)!.axes) === sizeOf(params.find((p) => p.name === s.buffer)!.shape));
+}
+
+/** Kernels of one architecture that another has had checked are not checked again. */
+const checked = new Set<string>();
+
+describe('kernels of the zoo made tiny', () => {
+  test.each(TINY)('$name', (tiny) => {
+    const { value } = compileGraph(tinyGraph(tiny, 2), { target: MATRIX_UNITS, dtype: 'f16' });
+    for (const { kernel, schedule } of value!.plan.kernels) {
+      const digest = kernelDigest(kernel);
+      if (!['subgroupMatrix', 'attentionMatrix'].includes(schedule.family) || checked.has(digest) || !isAlone(kernel)) continue;
+      checked.add(digest);
+      checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: 2 * TOLERANCE });
     }
   });
 });
