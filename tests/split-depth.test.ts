@@ -6,6 +6,7 @@ import { classify, matchContraction } from '../src/kernel-forms.ts';
 import { lower } from '../src/lower/lower.ts';
 import { splitDepth } from '../src/lower/split-depth.ts';
 import { depthParts } from '../src/schedule/depth.ts';
+import { chooseSchedule } from '../src/schedule/rules.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { checkOnDevice } from './helpers/check-plan.ts';
 import { einsumKernel } from './helpers/contraction-kernels.ts';
@@ -48,6 +49,12 @@ describe('the depth of a contraction is divided', () => {
     expect(offered(96)).toEqual([2, 3, 4, 6, 8, 12, 24]);
     expect(offered(30)).toEqual([2, 3, 5, 6, 10, 15]);
     expect(offered(197)).toEqual([]);
+  });
+
+  it('and parts are added in vectors along the columns', () => {
+    const { sum } = splitDepth(product(197, 768, 3072), () => 8, names)!;
+    expect(chooseSchedule(sum.kernel, LARGE)).toMatchObject({ family: 'generic', vector: 4 });
+    expect(chooseSchedule(sum.kernel, SOFTWARE)).toMatchObject({ family: 'row', threads: 1 });
   });
 
   it('into sums that one binding holds', () => {

@@ -19,6 +19,8 @@ import type { Width, WgslExpr } from './wgsl.ts';
 
 /** Steps of a loop that are written out. */
 const UNROLLED = 8;
+/** Steps of a loop of loads alone, such as parts of a sum, that are written out some at a time. */
+const SHORT = 32;
 
 type LoadExpr = Extract<Expr, { kind: 'load' }>;
 type StageExpr = Extract<Expr, { kind: 'stage' }>;
@@ -202,16 +204,18 @@ export class Values {
       points = [0, 1, 2, 3].map((lane) => new Map([...bound, [axes[inner].name, addIndex(first, constant(lane))]]));
     }
     // Without branches, loads of a short innermost loop are under way together.
-    const unrolled = !this.branches && inner >= 0 && loops[inner].extent <= UNROLLED ? loops[inner].extent : 1;
+    const short = !this.branches && inner >= 0 && loops[inner].extent <= UNROLLED;
+    const unrolled = short ? loops[inner].extent : inner === 0 && stage.body.kind === 'load' ? together(loops[0].extent) : 1;
+    const turns: Axis | undefined = unrolled > 1 ? { name: `${loops[inner].name}.turn`, extent: loops[inner].extent / unrolled } : undefined;
     const bodiesAt = (step: number): Expr[] => {
-      const at = new Map(unrolled > 1 ? [[loops[inner].name, constant(step)]] : []);
+      const at = new Map(turns ? [[loops[inner].name, addIndex(scale(axisIndex(turns), unrolled), constant(step))]] : []);
       return maps.flatMap((map) => points.map((point) => substituteExpr(substituteExpr(stage.body, new Map([...map, ...point])), at)));
     };
     const width = (maps.length * points.length) as Width;
     const type = typeOf(stage.dtype);
     const sum = emitter.variable(stage.name, vector(type.scalar, width), splat(startOf(op, stage.dtype), width));
     const nest = (depth: number): void => {
-      if (depth < loops.length - (unrolled > 1 ? 1 : 0)) return emitter.loop(loops[depth], () => nest(depth + 1));
+      if (depth <= inner) return emitter.loop(depth === inner && turns ? turns : loops[depth], () => nest(depth + 1));
       const values = Array.from({ length: unrolled }, (_, step) => this.vector(bodiesAt(step)));
       for (const value of values) emitter.push(op === 'sum' ? assign(sum, value, '+') : assign(sum, combine(op, sum, value)));
     };
@@ -250,6 +254,13 @@ export class Values {
     else emitter.push(ifOf(condition, branch(thens, true), branch(others, false)));
     return result;
   }
+}
+
+/** How many of a short loop's steps are written out: as many as go into it evenly. */
+function together(extent: number): number {
+  let steps = extent <= SHORT ? Math.min(extent, UNROLLED) : 1;
+  while (extent % steps !== 0) steps--;
+  return steps;
 }
 
 function sameForm(a: Expr, b: Expr): boolean {

@@ -32,9 +32,8 @@ const LEAST_DEPTH = 128;
  */
 export function depthParts(kernel: Kernel, offered: readonly number[], target: Target): number | undefined {
   const problem = contractionProblem(kernel);
-  if (!problem || problem.prologue || chooseSchedule(kernel, target).family !== 'contraction') return undefined;
-  const whole = tiledNanoseconds(problem, target);
-  if (whole === undefined) return undefined;
+  const whole = problem && !problem.prologue ? tiledNanoseconds(problem, target) : undefined;
+  if (!problem || whole === undefined) return undefined;
   const { B, M, N } = problem;
   const depth = sizeOf(problem.depth);
   const timed = offered.flatMap((parts) => {
@@ -45,5 +44,6 @@ export function depthParts(kernel: Kernel, offered: readonly number[], target: T
   });
   const most = Math.min(WORTH * whole, whole - WORTH_NS);
   const least = Math.min(...timed.map((t) => t.nanoseconds));
-  return timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most))?.parts;
+  const chosen = timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most));
+  return chosen && chooseSchedule(kernel, target).family === 'contraction' ? chosen.parts : undefined;
 }

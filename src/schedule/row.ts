@@ -20,7 +20,7 @@ const BUSY = 1 << 15;
 
 export function rowSchedule(kernel: Kernel, target: Target): RowSchedule | undefined {
   const form = matchRow(kernel);
-  if (!form) return undefined;
+  if (!form || (!target.software && isShortSumOfColumns(kernel, form))) return undefined;
   const lengths = form.stages.map(({ stage }) => sizeOf(stage.reduce.axes.map((a) => a.extent)));
   if (form.row.length > 0) lengths.push(sizeOf(form.row.map((a) => a.extent)));
   const longest = Math.max(...lengths);
@@ -35,6 +35,19 @@ export function rowSchedule(kernel: Kernel, target: Target): RowSchedule | undef
   let threads = 8;
   while (threads < most && threads * vector * VECTORS_A_THREAD < longest) threads *= 2;
   return { family: 'row', threads, rows: rowsTogether(rows, threads, most), vector, cache: fits(threads) };
+}
+
+/**
+ * Whether short reductions are side by side in memory, as parts of sums are: a loop nest takes four of them at a time,
+ * each load a vector.
+ */
+function isShortSumOfColumns(kernel: Kernel, { stages, row, outer }: RowForm): boolean {
+  const params = new Map(kernel.params.map((p) => [p.name, p]));
+  const [{ stage, outer: own }] = stages;
+  const [column, reduced] = [own.at(-1), stage.reduce.axes];
+  if (stages.length > 1 || row.length > 0 || reduced.length > 1 || reduced[0].extent > SHORT || !column || outer.at(-1)!.extent % 4 !== 0) return false;
+  const loads = loadsOf(stage.body).map((l) => storedIndex(params.get(l.buffer)!, l.at));
+  return loads.length > 0 && loads.every((at) => strideOf(at, column.name) === 1 && (strideOf(at, reduced[0].name) ?? 1) % 4 === 0);
 }
 
 /** The greatest number of rows for at most 64 threads (or one row) that divides all rows. */
