@@ -25,6 +25,7 @@ import { chooseSchedule } from '../src/schedule/rules.ts';
 import type { AttentionMatrixSchedule, AttentionTilesSchedule, Schedule } from '../src/schedule.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
+import { openDevice, option } from './device.ts';
 
 const F16_SHAPES = ['64,197,3,64', '64,197,12,64', '1,197,12,64', '64,256,4,36', '8,1024,16,64'];
 const DEFAULT_SHAPES = ['1,197,3,64', '64,197,3,64', '1,197,12,64', '64,197,12,64', '64,49,3,32', '4096,49,3,32', '4,256,4,36', '256,256,4,36', '1,1500,6,64', '1,4096,12,64'];
@@ -182,34 +183,13 @@ function distance(y: Float32Array, x: Float32Array, [b, n, h, d]: readonly numbe
 }
 
 async function main(): Promise<void> {
-  const args = process.argv.slice(2);
-  const option = (name: string): string[] | undefined => {
-    const at = args.indexOf(`--${name}`);
-    if (at < 0) return undefined;
-    const end = args.findIndex((a, i) => i > at && a.startsWith('--'));
-    return args.slice(at + 1, end < 0 ? undefined : end);
-  };
   const storage = option('dtype')?.[0] === 'f16' ? 'f16' : 'f32';
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  // Reachable for the whole process: Dawn does not survive its collection.
-  const gpu = ((globalThis as { benchGpu?: GPU }).benchGpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model', 'disable-dawn-features=timestamp_quantization']));
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Error('WebGPU found no adapter');
-  const { limits } = adapter;
-  const device = await adapter.requestDevice({
-    requiredFeatures: ['timestamp-query', 'subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f as GPUFeatureName)) as GPUFeatureName[],
-    requiredLimits: {
-      maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    },
-  });
-  device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
+  const { adapter, device, name } = await openDevice();
   const native = { ...targetOf(device, adapter.info), software: false };
-  const target = option('target')?.[0] === 'native' ? native : { ...WEB, limits: { ...WEB.limits, maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize } };
+  const target = option('target')?.[0] === 'native' ? native : { ...WEB, limits: { ...WEB.limits, maxBufferSize: adapter.limits.maxBufferSize, maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize } };
   const bench = new Bench(device, Number(option('seconds')?.[0] ?? 0.1));
-  const json = args.includes('--json');
-  if (!json) console.log(`${adapter.info.device || adapter.info.description}, ${target.name}, ${storage}: * what the rules choose`);
+  const json = option('json') !== undefined;
+  if (!json) console.log(`${name}, ${target.name}, ${storage}: * what the rules choose`);
   for (const shape of (option('shapes') ?? (storage === 'f16' ? F16_SHAPES : DEFAULT_SHAPES)).map((text) => text.split(',').map(Number))) {
     const [b, n, h, d] = shape;
     const graph = attention(shape);

@@ -22,6 +22,7 @@ import { fragmentsFit, subgroupMatrixSchedule } from '../src/schedule/subgroup-m
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
+import { openDevice, option } from './device.ts';
 
 type Order = 'nt' | 'nn' | 'bt' | 'bn';
 type DType = 'f32' | 'f16';
@@ -200,13 +201,6 @@ class Bench {
 }
 
 async function main(): Promise<void> {
-  const args = process.argv.slice(2);
-  const option = (name: string): string[] | undefined => {
-    const at = args.indexOf(`--${name}`);
-    if (at < 0) return undefined;
-    const end = args.findIndex((a, i) => i > at && a.startsWith('--'));
-    return args.slice(at + 1, end < 0 ? undefined : end);
-  };
   const dtype: DType = option('dtype')?.[0] === 'f16' ? 'f16' : 'f32';
   const shapes = (option('shapes') ?? (dtype === 'f16' ? F16_SHAPES : DEFAULT_SHAPES)).map((text): Shape => {
     const [extents, order] = text.split(':');
@@ -214,26 +208,11 @@ async function main(): Promise<void> {
     return { M, N, K, batch, order: order as Order };
   });
   const names = option('schedules') ?? (dtype === 'f16' ? F16_SCHEDULES : DEFAULT_SCHEDULES);
-  const { create, globals } = await import('webgpu');
-  Object.assign(globalThis, globals);
-  // Reachable for the whole process: Dawn does not survive its collection.
-  const gpu = ((globalThis as { gemmGpu?: GPU }).gemmGpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,use_vulkan_memory_model', 'disable-dawn-features=timestamp_quantization']));
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Error('WebGPU found no adapter');
-  const features = ['timestamp-query', 'subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].filter((f) => adapter.features.has(f as GPUFeatureName)) as GPUFeatureName[];
-  const { limits } = adapter;
-  const device = await adapter.requestDevice({
-    requiredFeatures: features,
-    requiredLimits: {
-      maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    },
-  });
-  device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
+  const { adapter, device, name } = await openDevice();
   const target = targetOf(device, adapter.info);
   const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2));
-  const json = args.includes('--json');
-  if (!json) console.log(`${adapter.info.device || adapter.info.description}: µs and TFLOP/s, * what the rules choose`);
+  const json = option('json') !== undefined;
+  if (!json) console.log(`${name}: µs and TFLOP/s, * what the rules choose`);
   for (const shape of shapes) {
     const kernel = gemm(shape, dtype);
     const chosen = subgroupMatrixSchedule(kernel, target) ?? contractionSchedule(kernel, target);

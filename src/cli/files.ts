@@ -110,19 +110,6 @@ export interface SafetensorsFile extends Checkpoint {
   integer(name: string): boolean;
 }
 
-/** What a folder was written with, for people: its own files by name, folders by how many they hold. */
-export function summarize(folder: string, names: Iterable<string>): string {
-  const top: string[] = [];
-  const inside = new Map<string, number>();
-  for (const name of names) {
-    const slash = name.indexOf('/');
-    if (slash < 0) top.push(name);
-    else inside.set(name.slice(0, slash), (inside.get(name.slice(0, slash)) ?? 0) + 1);
-  }
-  const groups = [...inside].map(([name, count]) => `${name}/ (${count} files)`);
-  return `${folder}: ${[...top.sort(), ...groups].join(', ')}`;
-}
-
 /** A safetensors file, its tensors read when asked for. Throws CliError E0901 and E0801, then and later. */
 export function openSafetensors(file: string): SafetensorsFile {
   const refusing = <T>(run: () => T): T => {

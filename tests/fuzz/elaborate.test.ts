@@ -6,6 +6,7 @@ import { hasErrors } from '../../src/diagnostics.ts';
 import { render } from '../../src/render.ts';
 import { verifyGraph } from '../../src/verify.ts';
 import { elaborateText } from '../helpers/elaborate.ts';
+import { exampleSource } from '../helpers/example-source.ts';
 import { Random } from '../helpers/random.ts';
 
 /** Elaborates; the outcome must be consistent, and all of it must render. */
@@ -23,35 +24,13 @@ function holds(text: string): string[] {
   return diagnostics.map((d) => d.code);
 }
 
-const EXAMPLE = `import { Attention, MultiHeadAttention } from "std/attention"
-let RATIO = 4
-fn scaled(x, factor = 2) { y = x * factor; return y }
-block Linear(out: int, bias = true)(x: [...S, I]) -> [...S, out] {
+const EXAMPLE = exampleSource('import { Attention, MultiHeadAttention } from "std/attention"', `block Linear(out: int, bias = true)(x: [...S, I]) -> [...S, out] {
   param weight: [out, I]
   y = linear(x, weight)
   if bias { param offset: [out] @name("bias"); y = y + offset }
   return y
 }
-block Mlp(ratio = RATIO)(x: [B, N, D]) -> [B, N, D] {
-  assert D % 2 == 0, "even"
-  h = gelu(fc1: Linear(ratio * D)(x))
-  return fc2: Linear(D)(h)
-}
-model M(size = 8, dim = 4, depth = 2, classes = 3) {
-  input image: [B, 3, size, size] @image(mean = 0.5, std = [0.5, 0.5, 0.5])
-  param w: [dim, 3, 4, 4] @name("stem.weight")
-  x = rearrange(conv(image, w, stride = 4), "b d h w -> b (h w) d")
-  shared = mlp: Mlp(ratio = 2)
-  for i in 0..depth { x = x + shared(scaled(x)); x = blocks[i]: Mlp()(x) }
-  q, k = split(x, 2, axis = 2)
-  a = softmax(einsum("b i d, b j d -> b i j", q, k) * (dim / 2) ** -0.5)
-  x = concat([x, matmul(a, x)], axis = -1)[:, 0, ::2]
-  heads = [fn (y) => y + n for n in 1..3 if n > 1]
-  output logits = head: Linear(classes)(heads[0](x)) @labels(["a", "b", "c"])
-  output order = argsort(where(x > 0, x, -x), descending = true)
-  weights { "head.{p}" = transpose("fc.{p}")  ignore "{any...}.ids" }
-}
-`;
+`);
 
 /** Words, numbers, strings and signs. */
 const TOKEN = /"[^"\n]*"|[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]|\s+/g;

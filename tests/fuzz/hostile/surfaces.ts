@@ -36,6 +36,7 @@ import { verifyProgram } from '../../../src/verify-kernel.ts';
 import { verifyGraph } from '../../../src/verify.ts';
 import { WeightsError, decodeTensor, readHeader, writeSafetensors } from '../../../src/weights/safetensors.ts';
 import { elaborateText } from '../../helpers/elaborate.ts';
+import { exampleSource } from '../../helpers/example-source.ts';
 import { randomGraph } from '../../helpers/random-graph.ts';
 import { Random } from '../../helpers/random.ts';
 import { TINY, tinyGraph } from '../../helpers/tiny-zoo.ts';
@@ -131,29 +132,7 @@ const WORDS = [
   'softmax', 'iota(3)', 'x[0]', 'x[:, 0]', 'blocks[i]', '@labels("coco")', '@image(mean = 0)', '9999999999', '-1', '0.5', '1e9', '"b n -> n"', 'rearrange(x, "b n -> n b")', 'einsum("a b -> b", x)',
 ];
 
-const SOUND = `import { Linear } from "std/layers"
-let RATIO = 4
-fn scaled(x, factor = 2) { y = x * factor; return y }
-block Mlp(ratio = RATIO)(x: [B, N, D]) -> [B, N, D] {
-  assert D % 2 == 0, "even"
-  h = gelu(fc1: Linear(ratio * D)(x))
-  return fc2: Linear(D)(h)
-}
-model M(size = 8, dim = 4, depth = 2, classes = 3) {
-  input image: [B, 3, size, size] @image(mean = 0.5, std = [0.5, 0.5, 0.5])
-  param w: [dim, 3, 4, 4] @name("stem.weight")
-  x = rearrange(conv(image, w, stride = 4), "b d h w -> b (h w) d")
-  shared = mlp: Mlp(ratio = 2)
-  for i in 0..depth { x = x + shared(scaled(x)); x = blocks[i]: Mlp()(x) }
-  q, k = split(x, 2, axis = 2)
-  a = softmax(einsum("b i d, b j d -> b i j", q, k) * (dim / 2) ** -0.5)
-  x = concat([x, matmul(a, x)], axis = -1)[:, 0, ::2]
-  heads = [fn (y) => y + n for n in 1..3 if n > 1]
-  output logits = head: Linear(classes)(heads[0](x)) @labels(["a", "b", "c"])
-  output order = argsort(where(x > 0, x, -x), descending = true)
-  weights { "head.{p}" = transpose("fc.{p}")  ignore "{any...}.ids" }
-}
-preset p = M(size = 16) @weights("../w.safetensors")
+const SOUND = `${exampleSource('import { Linear } from "std/layers"')}preset p = M(size = 16) @weights("../w.safetensors")
 `;
 
 /** Made once, when first asked for. */
