@@ -24,7 +24,7 @@ import type { AttentionMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, call, div, element, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, call, construct, div, element, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { AttentionWeights } from './attention-matrix-weights.ts';
 import { steps } from './attention-products.ts';
@@ -194,7 +194,8 @@ class AttentionMatrix {
   private multiply(queries: readonly (readonly WgslExpr[])[], tile: WgslExpr): void {
     const { emitter, schedule, layout, keyTile } = this;
     for (let key = 0; key < schedule.keys; key += FRAGMENT) {
-      const products = queries.map(() => emitter.variable('product', matrix('result')));
+      // Set to zero in so many words: Dawn does so for a variable in a loop only the first time, where it is a matrix.
+      const products = queries.map(() => emitter.variable('product', matrix('result'), construct(matrix('result'))));
       for (let d = 0; d < layout.depthFragments; d++) {
         const right = emitter.bind('key', keyTile.fragment(u32(FRAGMENT * d), key, true));
         products.forEach((product, f) => emitter.push(assign(product, multiplyAccumulate(queries[f][d], right, product))));
