@@ -4,18 +4,23 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileGraph } from '../src/compile.ts';
+import { buildGraph, compileGraph, Sources } from '../src/compile.ts';
 import { packageExecutor } from '../src/cli/executor.ts';
+import { Project } from '../src/cli/files.ts';
 import { differenceOf } from '../src/cli/kernel-timing.ts';
 import { randomInputs } from '../src/cli/measuring.ts';
 import { tuneKernels, type KernelResult } from '../src/cli/tuner.ts';
 import { tunedChoice } from '../src/cli/tuning.ts';
+import type { Graph } from '../src/graph.ts';
+import { printPlan } from '../src/plan-text.ts';
+import { evaluateGraph } from '../src/reference/graph.ts';
 import { candidates, scheduleKey } from '../src/schedule/candidates.ts';
 import { kernelDigest } from '../src/schedule/kernel-key.ts';
 import type { Schedule } from '../src/schedule.ts';
 import { WEB } from '../src/targets.ts';
 import { readTuning, recordOf, type TunedKernel, type Tuning } from '../src/tuning.ts';
-import { seededWeight } from '../src/weights/seeded.ts';
+import { writeSafetensors } from '../src/weights/safetensors.ts';
+import { seededInput, seededWeight } from '../src/weights/seeded.ts';
 import { testDevice } from './helpers/device.ts';
 import { misfits, schemaOf } from './helpers/json-schema.ts';
 import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
@@ -90,6 +95,67 @@ it('differences count what is missing, and no NaN that both have', () => {
   expect(differenceOf(f(1, NaN), f(1, 2))).toBe(Infinity);
   expect(differenceOf(f(1, 2), f(1, NaN))).toBe(Infinity);
   expect(differenceOf(f(1, Infinity), f(1, -Infinity))).toBe(Infinity);
+});
+
+/** A model, a golden of it, and a tuning file of its kernels with web's limits: of each the last candidate. */
+function tunable(): { readonly graph: Graph; readonly file: Tuning } {
+  writeFileSync(join(folder, 'pair.vit'), 'model Pair(dim = 8) {\n  input x: [B, 16]\n  param w: [dim, 16]\n  param v: [4, dim]\n  output y = einsum("b i, o i -> b o", relu(einsum("b i, o i -> b o", x, w)), v)\n}\n');
+  const project = new Project(join(folder, 'pair.vit'));
+  const { value: pair } = buildGraph(new Sources(project), { entry: project.entry, target: 'Pair', batch: 2 });
+  const golden = { name: 'pair', inputs: { x: { dtype: 'f32', shape: [2, 16] } }, outputs: { y: [2, 4] }, parameters: [['w', [8, 16]], ['v', [4, 8]]] };
+  writeFileSync(join(folder, 'pair.json'), JSON.stringify(golden));
+  const x = { dtype: 'f32' as const, shape: [2, 16], data: seededInput('x', [2, 16], 1) };
+  const outputs = evaluateGraph(pair!, { inputs: { x }, params: (name, shape) => ({ dtype: 'f32', shape, data: seededWeight(name, shape) }) }, { precision: 'f64' });
+  writeFileSync(join(folder, 'pair.safetensors'), writeSafetensors(new Map([['y', { shape: [2, 4], data: Float32Array.from(outputs.y.data) }]])));
+  const { plan } = compileGraph(pair!, { target: WEB, dtype: 'f32' }).value!;
+  const file = tuning(plan.kernels.map(({ kernel }) => entry({ key: kernelDigest(kernel), schedule: recordOf(candidates(kernel, WEB).at(-1)!) })));
+  writeFileSync(join(folder, 'web.json'), JSON.stringify(file));
+  writeFileSync(join(folder, 'foreign.json'), JSON.stringify(tuning([entry()])));
+  return { graph: pair!, file };
+}
+
+describe('commands that compile', () => {
+  const cli = resolve('dist/cli.js');
+  const vitc = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: 'utf8' });
+  const { graph: pair, file } = tunable();
+
+  it.each([
+    ['emit', 'pair.vit', '--batch', '2', '--stage', 'plan'],
+    ['sweep', 'pair.vit', '--batch', '2', '--set', 'dim=8,12'],
+    ['report', 'pair.vit', '--batch', '2'],
+  ])('%s takes a file\'s schedules, and tells of one that knows no kernel', (...args) => {
+    const [plain, tuned, foreign] = [vitc(...args), vitc(...args, '--tuning', 'web.json'), vitc(...args, '--tuning', 'foreign.json')];
+    expect([plain.status, tuned.status, foreign.status]).toEqual([0, 0, 0]);
+    expect(tuned.stderr).not.toContain('W083');
+    expect(tuned.stdout).not.toBe(plain.stdout);
+    expect(foreign.stdout).toBe(plain.stdout);
+    expect(foreign.stderr).toContain('W0832');
+  });
+
+  it('emit prints the file\'s schedules', () => {
+    const chosen = tunedChoice({ file: 'web.json', tuning: file }, WEB);
+    expect(vitc('emit', 'pair.vit', '--batch', '2', '--stage', 'plan', '--tuning', 'web.json').stdout.trim()).toBe(printPlan(compileGraph(pair, { target: WEB, dtype: 'f32', schedule: chosen.schedule }).value!.plan).trim());
+  });
+
+  it.each([
+    [['emit', 'pair.vit', '--stage', 'kernels'], 'kernels comes before schedules are chosen'],
+    [['verify', 'pair.vit', '--golden', 'pair.json', '--device', 'cpu'], 'the reference evaluator has no schedules'],
+    [['run', 'pair.vit', '--seed', '1', '--device', 'cpu'], 'the reference evaluator has no schedules'],
+    [['report', 'pair.vit', '--no-fuse'], 'every operation is a kernel of its own'],
+  ])('%j cannot take one', (args, why) => {
+    const { status, stderr, stdout } = vitc(...args, '--tuning', 'web.json');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('E0905');
+    expect(stderr).toContain(why);
+  });
+
+  it.skipIf(!gpu)('verify runs them, and a package refuses them', () => {
+    const verify = (tuned: string) => vitc('verify', 'pair.vit', '--golden', 'pair.json', '--target', 'web', '--device', 'software', '--tuning', tuned);
+    expect(verify('web.json')).toMatchObject({ status: 0, stdout: expect.stringContaining('pass'), stderr: expect.not.stringContaining('W083') });
+    expect(verify('foreign.json')).toMatchObject({ status: 0, stdout: expect.stringContaining('pass'), stderr: expect.stringContaining('W0832') });
+    expect(vitc('compile', 'pair.vit', '--seed', '1', '-o', 'pair').status).toBe(0);
+    for (const command of ['run', 'bench']) expect(vitc(command, 'pair', '--device', 'software', '--tuning', 'web.json')).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('pair is a package, whose schedules were chosen when it was compiled') });
+  });
 });
 
 describe.skipIf(!gpu)('on a device', () => {

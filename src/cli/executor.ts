@@ -16,7 +16,7 @@ import { error } from '../diagnostics.ts';
 import { writeFolder } from './outputs.ts';
 import { packageFiles } from './packages.ts';
 import { printDiagnostics } from './terminal.ts';
-import { tunedChoice, type TuningFile } from './tuning.ts';
+import { refuseTuningOnCpu, tunedChoice, type TuningFile } from './tuning.ts';
 
 export type Values = Float32Array | Int32Array;
 
@@ -160,12 +160,16 @@ export interface OpenRequest {
   readonly dtype: 'f32' | 'f16';
   /** `web` keeps to WebGPU's defaults; anything else takes what the device offers. */
   readonly targetName?: string;
+  readonly tuning?: TuningFile;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** A model on the device that a command was asked for; nothing is kept on disk. */
 export async function openExecutor(graph: Graph, read: ParamReader, request: OpenRequest): Promise<Executor> {
   const opened = await openDevice(request.device);
-  if (opened.kind === 'cpu') return evaluatorExecutor(graph, read, 'f32', request.onProgress);
-  return packageExecutor({ graph, read, dtype: request.dtype, target: request.targetName === 'web' ? WEB : undefined, opened });
+  if (opened.kind === 'cpu') {
+    refuseTuningOnCpu(request.tuning?.file);
+    return evaluatorExecutor(graph, read, 'f32', request.onProgress);
+  }
+  return packageExecutor({ graph, read, dtype: request.dtype, target: request.targetName === 'web' ? WEB : undefined, opened, tuning: request.tuning });
 }

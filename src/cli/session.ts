@@ -13,7 +13,7 @@ import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
 import { restore, summarize } from './outputs.ts';
 import { formatBytes, plain, progress, say } from './terminal.ts';
-import { openTuning } from './tuning.ts';
+import { openTuning, refuseTuningOfPackage, refuseTuningOnCpu } from './tuning.ts';
 
 export interface Session {
   readonly name: string;
@@ -38,12 +38,13 @@ export interface SessionOptions {
 /** Opens a package's folder, or compiles a model; `pictures` is how many are to be run. */
 export async function openSession(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number): Promise<Session> {
   restore(argument);
-  return existsSync(argument) && statSync(argument).isDirectory() ? openPackage(argument, opened) : openModel(argument, options, opened, pictures);
+  return existsSync(argument) && statSync(argument).isDirectory() ? openPackage(argument, options, opened) : openModel(argument, options, opened, pictures);
 }
 
-async function openPackage(folder: string, opened: OpenDevice): Promise<Session> {
+async function openPackage(folder: string, options: SessionOptions, opened: OpenDevice): Promise<Session> {
   if (!existsSync(join(folder, 'index.js'))) throw new CliError(error('E0904', `${folder} is a folder, but no package`), EXIT.usage);
   if (opened.kind === 'cpu') throw new CliError(error('E0905', 'a package runs on WebGPU; --device cpu runs sources', undefined, { help: 'use --device software' }), EXIT.usage);
+  refuseTuningOfPackage(options.tuning, folder);
   say(plain(`loading ${folder}`));
   const bar = progress('loading');
   const executor = await loadPackage(folder, opened, ({ loaded, total }) => bar.update(loaded, total)).finally(() => bar.stop());
@@ -51,6 +52,7 @@ async function openPackage(folder: string, opened: OpenDevice): Promise<Session>
 }
 
 async function openModel(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number): Promise<Session> {
+  if (opened.kind === 'cpu') refuseTuningOnCpu(options.tuning);
   const model = findModel(argument);
   // A folder's pictures run in batches; a single one should not pay for more.
   const batch = options.batch ?? Math.max(1, Math.min(pictures, opened.kind === 'gpu' ? 16 : 4));

@@ -13,7 +13,7 @@ import { reason, writeWhole } from '../outputs.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
 import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, tuningOption, weightsOption } from '../options.ts';
-import { openTuning } from '../tuning.ts';
+import { openTuning, refuseTuningOfPackage } from '../tuning.ts';
 import { DEFAULT_PEERS, parsePeers, Peers } from '../peers.ts';
 import { formatBytes, formatMilliseconds, print, progress, say, table } from '../terminal.ts';
 import { seededWeight } from '../../weights/seeded.ts';
@@ -86,6 +86,7 @@ function positiveNumber(text: string): number {
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 async function benchOne(setting: Setting, options: BenchOptions, opened: GpuDevice): Promise<void> {
+  if (isFolder(setting.model)) refuseTuningOfPackage(options.tuning, setting.model);
   say(`measuring on ${opened.description}`);
   const start = performance.now();
   const executor = isFolder(setting.model) ? await loadPackage(setting.model, opened) : await fromSource(setting, options, opened);

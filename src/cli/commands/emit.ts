@@ -10,8 +10,9 @@ import { printPlan } from '../../plan-text.ts';
 import { WEB } from '../../targets.ts';
 import { targetNamed } from '../executor.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, collect, dtypeOption, setOption, targetOption, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, setOption, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { print, printDiagnostics } from '../terminal.ts';
+import { openTuning, refuseTuning, tunedChoice } from '../tuning.ts';
 
 const STAGES = ['ast', 'graph', 'optimized', 'weights', 'kernels', 'plan', 'wgsl'] as const;
 
@@ -24,11 +25,14 @@ export const emitCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(targetOption())
+    .addOption(tuningOption())
     .option('--no-fuse', 'every operation its own kernel')
     .option('--dump-after <pass>', 'print the graph after this pass too; may be repeated', collect)
     .action(async (argument: string, options) => {
       const model = findModel(argument);
       const stage = options.stage as (typeof STAGES)[number];
+      if (stage !== 'plan' && stage !== 'wgsl') refuseTuning(options.tuning, `${stage} comes before schedules are chosen`, '`--stage plan` and `--stage wgsl` show what they make');
+      const tuning = openTuning(options.tuning);
       if (stage === 'ast') {
         const file = model.sources.entry(model.project.entry);
         if (!file.value || hasErrors(file.diagnostics)) throw new CliError(file.diagnostics);
@@ -41,14 +45,16 @@ export const emitCommand: CommandMaker = () =>
         return;
       }
       const target = options.target === 'web' ? WEB : await targetNamed(options.target);
+      const tuned = tuning && tunedChoice(tuning, target);
       const { value, diagnostics } = compileGraph(graph, {
         target,
+        schedule: tuned?.schedule,
         dtype: options.dtype,
         fuse: options.fuse,
         passes: { dumpAfter: options.dumpAfter, onDump: (name, dumped) => print(`// after ${name}\n${printGraph(dumped)}`) },
       });
       if (!value) throw new CliError(diagnostics);
-      printDiagnostics(diagnostics);
+      printDiagnostics([...diagnostics, ...(tuned?.diagnostics() ?? [])]);
       switch (stage) {
         case 'graph':
           print(printGraph(graph));

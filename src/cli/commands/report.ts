@@ -18,7 +18,7 @@ import { pageScripts } from '../page-files.ts';
 import { findProfile, makeReport, type FullReport } from '../reports.ts';
 import { reportText } from '../report-text.ts';
 import { print, say } from '../terminal.ts';
-import { openTuning } from '../tuning.ts';
+import { openTuning, refuseTuning } from '../tuning.ts';
 import { seededWeight } from '../../weights/seeded.ts';
 import type { ConfigLiteral } from '../../compile.ts';
 
@@ -50,6 +50,7 @@ export const reportCommand: CommandMaker = () =>
     .addOption(jsonOption())
     .option('--html <file>', 'write the report as one HTML page')
     .action(async (argument: string, options: Options & { compare?: string[]; measure?: boolean; device: Parameters<typeof openDevice>[0]; rows: number; json?: boolean; html?: string }, command: Command) => {
+      if (!options.fuse) refuseTuning(options.tuning, 'with --no-fuse every operation is a kernel of its own, with the schedule that the rules choose');
       if (options.measure && options.compare) throw new CliError(error('E0905', '--measure and --compare are not taken together', undefined, { help: 'measure one model at a time' }), EXIT.usage);
       const full = options.measure ? await measuredReport(argument, options, command.getOptionValueSource('target') === 'cli') : await reportOf(argument, options);
       if (options.compare) {

@@ -12,11 +12,12 @@ import { CliError, EXIT } from '../errors.ts';
 import { targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { findModel } from '../model.ts';
-import { batchOption, collect, dtypeOption, jsonOption, setting, targetOption, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, jsonOption, setting, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { batchOf, findProfile, plannedCode } from '../reports.ts';
 import { seconds } from '../report-text.ts';
-import { color, print, progress, say, terminalWidth } from '../terminal.ts';
+import { color, print, printDiagnostics, progress, say, terminalWidth } from '../terminal.ts';
+import { openTuning, tunedChoice } from '../tuning.ts';
 
 /** Configurations that one sweep compiles at most. */
 const MOST = 400;
@@ -29,15 +30,18 @@ export const sweepCommand: CommandMaker = (setExit) =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(targetOption())
+    .addOption(tuningOption())
     .option('--profile <name>', `device to predict for: ${PROFILES.map((p) => p.name).join(', ')}, or a file that profile-device wrote`)
     .addOption(new Option('--against <figure>', 'what the front sets against time').choices(['parameters', 'multiplyAdds'] satisfies Capacity[]).default('parameters'))
     .addOption(jsonOption())
     .option('--html <file>', 'write the sweep as one HTML page')
-    .action(async (argument: string, options: { set: string[]; batch?: number; dtype: 'f32' | 'f16'; target: string; profile?: string; against: Capacity; json?: boolean; html?: string }) => {
+    .action(async (argument: string, options: { set: string[]; batch?: number; dtype: 'f32' | 'f16'; target: string; tuning?: string; profile?: string; against: Capacity; json?: boolean; html?: string }) => {
       const grid = gridOf(options.set);
+      const tuning = openTuning(options.tuning);
       const model = findModel(argument);
       const target = await targetNamed(options.target);
       const profile = findProfile(options.profile);
+      const tuned = tuning && tunedChoice(tuning, target);
       const bar = progress('compiling');
       let batch = options.batch ?? 1;
       let name = argument;
@@ -45,13 +49,15 @@ export const sweepCommand: CommandMaker = (setExit) =>
         bar.update(i, grid.length);
         const built = buildGraph(model.sources, { entry: model.project.entry, target: model.target, settings, batch: options.batch });
         if (!built.value || hasErrors(built.diagnostics)) return { settings, problem: built.diagnostics.find((d) => d.severity === 'error')!.message };
-        const compiled = compileGraph(built.value, { target, dtype: options.dtype });
+        const compiled = compileGraph(built.value, { target, dtype: options.dtype, schedule: tuned?.schedule });
         if (!compiled.value) return { settings, problem: compiled.diagnostics[0].message };
         batch = batchOf(built.value);
         name = built.value.name;
         return { settings, figures: sweepFigures(built.value, plannedCode(compiled.value), profile) };
       });
       bar.stop();
+      // The file may know kernels of some points only.
+      printDiagnostics(tuned?.diagnostics() ?? []);
       const sweep: Sweep = { format: SWEEP_FORMAT, version: SWEEP_VERSION, model: name, batch, dtype: options.dtype, target: target.name, profile: profile.name, capacity: options.against, points: markFront(points, options.against) };
       if (sweep.points.every((p) => p.problem !== undefined)) setExit(EXIT.no);
       if (options.html !== undefined) {

@@ -70,7 +70,7 @@ export const tuneCommand: CommandMaker = () =>
       if (results.length === 0) throw new CliError(error('E0905', `nothing was measured in ${stopped ? 'the time until it was stopped' : `${options.seconds} s`}`, undefined, { help: 'give it longer: --seconds N' }));
       if (options.json) print(JSON.stringify(merged(undefined, results, opened.description), null, 2));
       else printSummary(results, plan.kernels.length);
-      say(`wrote ${options.output}: compile, run, bench and report take it with --tuning ${options.output}`);
+      say(`wrote ${options.output}: compile, run, verify, bench, report and others take it with --tuning ${options.output}`);
     });
 
 /** What was there with what was found, the latest of each kernel, in an order that changes little. */

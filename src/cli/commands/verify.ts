@@ -8,8 +8,9 @@ import { CliError, EXIT } from '../errors.ts';
 import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
 import { openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
-import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, type CommandMaker } from '../options.ts';
+import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { color, plain, print, progress, say, table } from '../terminal.ts';
+import { openTuning, refuseTuningOnCpu } from '../tuning.ts';
 
 interface OutputResult extends Difference {
   readonly pass: boolean;
@@ -31,11 +32,14 @@ export const verifyCommand: CommandMaker = (setExit) =>
     .addOption(setOption())
     .addOption(dtypeOption())
     .addOption(targetOption())
+    .addOption(tuningOption())
     .addOption(deviceOption())
     .option('--precision <type>', 'with --device cpu: the evaluator\'s arithmetic, f32 or f64', 'f32')
     .option('--honest', 'show the reference evaluator\'s own float32 error beside: what float32 itself can reach')
     .addOption(jsonOption())
     .action(async (argument: string, options) => {
+      if (options.device === 'cpu') refuseTuningOnCpu(options.tuning);
+      const tuning = openTuning(options.tuning);
       const model = findModel(argument);
       const { golden, output, weights: read, batch } = openGolden(options.golden);
       const graph = graphOf(model, { set: options.set, batch });
@@ -46,7 +50,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const executor =
         options.device === 'cpu'
           ? evaluatorExecutor(graph, read, options.precision === 'f64' ? 'f64' : 'f32', bar.update)
-          : await openExecutor(graph, read, { device: options.device, dtype: options.dtype, targetName: options.target });
+          : await openExecutor(graph, read, { device: options.device, dtype: options.dtype, targetName: options.target, tuning });
       const outputs = await executor.run(inputs);
       const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
       const compare = (all: typeof outputs, name: string): Difference =>
