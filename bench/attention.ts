@@ -25,7 +25,7 @@ import { chooseSchedule } from '../src/schedule/rules.ts';
 import type { AttentionMatrixSchedule, AttentionTilesSchedule, Schedule } from '../src/schedule.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
-import { openDevice, option } from './device.ts';
+import { openDevice, option, steadyTime } from './device.ts';
 
 const F16_SHAPES = ['64,197,3,64', '64,197,12,64', '1,197,12,64', '64,256,4,36', '8,1024,16,64'];
 const DEFAULT_SHAPES = ['1,197,3,64', '64,197,3,64', '1,197,12,64', '64,197,12,64', '64,49,3,32', '4096,49,3,32', '4,256,4,36', '256,256,4,36', '1,1500,6,64', '1,4096,12,64'];
@@ -102,14 +102,13 @@ class Bench {
       const stamps = new BigUint64Array(await this.read(resolved, 0, 16 * passes));
       return Array.from({ length: passes }, (_, p) => Number(stamps[2 * p + 1] - stamps[2 * p]) / 1e3 / count);
     };
-    const [, guess] = await measure(2, 1);
-    const [, ...times] = await measure(PASSES, Math.min(1000, Math.max(1, Math.floor((this.seconds * 1e6) / PASSES / Math.max(1, guess)))));
+    const us = await steadyTime(measure, PASSES, this.seconds);
     const { offset, bytes, buffer } = place('output');
     const raw = await this.read(arena, offset, bytes);
     const y = buffer.storage === 'f16' ? Float32Array.from(decodeF16(new Uint16Array(raw))) : new Float32Array(raw);
     for (const b of [arena, resolved]) b.destroy();
     queries.destroy();
-    return { us: times.sort((a, b) => a - b)[Math.floor(times.length / 2)], y };
+    return { us, y };
   }
 
   private async read(from: GPUBuffer, offset: number, size: number): Promise<ArrayBuffer> {

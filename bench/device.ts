@@ -35,3 +35,19 @@ export async function openDevice(): Promise<OpenDevice> {
   device.addEventListener('uncapturederror', (event) => console.error((event as GPUUncapturedErrorEvent).error.message.slice(0, 1000)));
   return { adapter, device, name: adapter.info.device || adapter.info.description };
 }
+
+/** Microseconds of `count` dispatches each in `passes` passes that one submit runs. */
+export type MeasurePasses = (passes: number, count: number) => Promise<number[]>;
+
+/** How long a device works before it is timed: idle, its clock falls to a sixth. */
+const WARM_MS = 250;
+const MOST_DISPATCHES = 2000;
+
+/** Microseconds of a dispatch, the median of `passes` passes that last `seconds` together, on a device that is awake. */
+export async function steadyTime(measure: MeasurePasses, passes: number, seconds: number): Promise<number> {
+  const count = (us: number, of: number): number => Math.min(MOST_DISPATCHES, Math.max(1, Math.floor((of * 1e6) / us)));
+  let [, guess] = await measure(2, 1);
+  for (const end = performance.now() + WARM_MS; performance.now() < end;) [, guess] = await measure(2, count(guess, 0.01));
+  const [, ...times] = await measure(passes, count(guess, seconds / passes));
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+}

@@ -22,7 +22,7 @@ import { fragmentsFit, subgroupMatrixSchedule } from '../src/schedule/subgroup-m
 import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
-import { openDevice, option } from './device.ts';
+import { openDevice, option, steadyTime } from './device.ts';
 
 type Order = 'nt' | 'nn' | 'bt' | 'bn';
 type DType = 'f32' | 'f16';
@@ -147,7 +147,7 @@ class Bench {
   }
 
   /** Microseconds of one dispatch: the median of passes that last `seconds` together. */
-  async time(kernel: Kernel, schedule: GemmSchedule, buffers: readonly GPUBuffer[], flops: number): Promise<number> {
+  async time(kernel: Kernel, schedule: GemmSchedule, buffers: readonly GPUBuffer[]): Promise<number> {
     const code = generateKernel({ kernel, spaces: kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule }, this.target);
     const module = this.device.createShaderModule({ code: printModule(code.module) });
     const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
@@ -170,10 +170,7 @@ class Bench {
       this.readable.unmap();
       return Array.from({ length: passes }, (_, p) => Number(stamps[2 * p + 1] - stamps[2 * p]) / 1e3 / count);
     };
-    const [, guess] = await measure(2, 1);
-    const count = Math.min(2000, Math.max(1, Math.floor((this.seconds * 1e6) / PASSES / Math.max(guess, flops / 100e6))));
-    const [, ...times] = await measure(PASSES, count);
-    return times.sort((x, y) => x - y)[Math.floor(times.length / 2)];
+    return steadyTime(measure, PASSES, this.seconds);
   }
 
   /** The largest error of some results, in units of what rounding may do to sums of this depth. */
@@ -223,7 +220,7 @@ async function main(): Promise<void> {
       const schedule = parseSchedule(name);
       if (!fits(schedule, kernel, target)) continue;
       try {
-        const us = await bench.time(kernel, schedule, buffers.all, flops);
+        const us = await bench.time(kernel, schedule, buffers.all);
         results.push({ name, us, error: await bench.check(shape, buffers, dtype) });
       } catch (failure) {
         console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);

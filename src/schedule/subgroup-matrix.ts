@@ -15,36 +15,39 @@ interface Tiling extends FragmentTiling {
   readonly stepNs: number;
   /** Nanoseconds that a workgroup takes besides its products: the first tile, and the way of its results. */
   readonly groupNs: number;
+  /** Workgroups that a unit runs at once. */
+  readonly resident: number;
 }
-
-const tiling = (fragments: readonly [number, number], subgroups: readonly [number, number], tileK: number, teraflops: number, stepNs: number, groupNs: number): Tiling =>
-  ({ fragmentsM: fragments[0], fragmentsN: fragments[1], subgroupsM: subgroups[0], subgroupsN: subgroups[1], tileK, rate: (teraflops * 1e3) / 2 / UNITS, stepNs, groupNs });
 
 /** Units of the device that the figures are of. */
 const UNITS = 132;
 
+const tiling = (fragments: readonly [number, number], subgroups: readonly [number, number], tileK: number, teraflops: number, stepNs: number, groupNs: number, resident: number): Tiling =>
+  ({ fragmentsM: fragments[0], fragmentsN: fragments[1], subgroupsM: subgroups[0], subgroupsN: subgroups[1], tileK, rate: (teraflops * 1e3) / 2 / UNITS, stepNs, groupNs, resident });
+
 /**
- * Measured on an H200, f16 with f32 accumulation: rates at 4096^3, steps at 197 rows, groups at 12608 x 768 x 768. Operands
- * as they usually lie, row-major, staged: straight from memory their loads would touch half of every sector, 50 to 70
- * TFLOP/s. A unit keeps about 50 KB of workgroup memory: one workgroup of the large tiles, two or more of the others.
+ * Measured on an H200 with bench/gemm.ts, f16 with f32 accumulation: rates at 4096^3, steps at 197 rows, groups at 12608
+ * rows and depths of 192 and 768. Operands as they usually lie, row-major, staged: straight from memory their loads would
+ * touch half of every sector, 50 to 70 TFLOP/s. A unit keeps about 50 KB of workgroup memory: one workgroup of the first
+ * of these, two or more of the others.
  */
 const STAGED: readonly Tiling[] = [
-  tiling([2, 4], [2, 4], 64, 201, 1400, 6000),
-  tiling([2, 4], [4, 2], 64, 188, 1400, 6500),
-  tiling([2, 4], [2, 2], 32, 156, 650, 2500),
-  tiling([2, 2], [2, 2], 64, 154, 750, 1800),
-  tiling([2, 1], [2, 2], 64, 109, 720, 1200),
-  tiling([1, 1], [2, 2], 64, 74, 650, 1000),
-  tiling([1, 1], [2, 2], 32, 60, 530, 1000),
+  tiling([2, 4], [2, 4], 64, 201, 1400, 2500, 1),
+  tiling([4, 4], [2, 2], 32, 192, 900, 4000, 2),
+  tiling([2, 4], [2, 2], 32, 156, 650, 5000, 2),
+  tiling([2, 2], [2, 2], 64, 154, 750, 2500, 2),
+  tiling([2, 1], [2, 2], 64, 107, 720, 2000, 3),
+  tiling([1, 1], [2, 2], 64, 87, 650, 2000, 4),
+  tiling([1, 1], [2, 2], 32, 60, 530, 2000, 4),
 ];
 /** In blocks of 16 x 16 fragments are contiguous and come straight from memory. 8 x 4 of them spill: 3 TFLOP/s. */
 const BLOCKED: readonly Tiling[] = [
-  tiling([4, 4], [2, 2], 0, 210, 600, 3000),
-  tiling([4, 2], [2, 2], 0, 165, 500, 2000),
-  tiling([2, 2], [2, 2], 0, 110, 320, 1500),
-  tiling([2, 1], [2, 2], 0, 80, 300, 1000),
-  tiling([1, 1], [2, 2], 0, 60, 220, 1000),
-  tiling([1, 1], [1, 1], 0, 30, 220, 1000),
+  tiling([4, 4], [2, 2], 0, 231, 600, 3000, 2),
+  tiling([4, 2], [2, 2], 0, 165, 500, 2000, 2),
+  tiling([2, 2], [2, 2], 0, 110, 320, 1500, 3),
+  tiling([2, 1], [2, 2], 0, 80, 300, 1000, 4),
+  tiling([1, 1], [2, 2], 0, 60, 220, 1000, 4),
+  tiling([1, 1], [1, 1], 0, 30, 220, 1000, 8),
 ];
 
 /** Where operands are stored as f16: the tiling that should be done first. */
@@ -69,12 +72,12 @@ function depthOf({ tileK }: Tiling, depth: number): number {
   return Math.min(tileK, FRAGMENT * Math.ceil(depth / FRAGMENT));
 }
 
-/** A unit does its workgroups in turn, unless there is too little on it to hide what each step waits for. */
+/** A unit does its workgroups in turn, some at once, unless there is too little on it to hide what each step waits for. */
 function nanoseconds(t: Tiling, problem: ContractionProblem, depth: number): number {
   const { rows, columns } = fragmentTile(t);
-  const turns = Math.ceil(fragmentGroups(t, problem).reduce((n, g) => n * g, 1) / UNITS);
-  const products = (rows * columns * depth) / t.rate;
-  return Math.max(turns * (products + t.groupNs), Math.ceil(depth / (t.tileK || FRAGMENT)) * t.stepNs + t.groupNs);
+  const groups = Math.ceil(fragmentGroups(t, problem).reduce((n, g) => n * g, 1) / UNITS);
+  const products = (groups * rows * columns * depth) / t.rate;
+  return Math.max(products, Math.ceil(depth / (t.tileK || FRAGMENT)) * t.stepNs) + Math.ceil(groups / t.resident) * t.groupNs;
 }
 
 function fragmentGroups(tile: FragmentTiling, { B, M, N }: ContractionProblem): [number, number, number] {
