@@ -32,7 +32,8 @@ const MOST_PARTS = 32;
 /** Both kernels, where the choice is to divide the depth. Those of norms in a prologue are over the whole depth: these stay. */
 export function splitDepth(kernel: Kernel, divides: DividesDepth, names: { readonly products: Draft['name']; readonly sum: Draft['name'] }): SplitDepth | undefined {
   const form = matchContraction(kernel);
-  if (!form || form.prologue.length > 0) return undefined;
+  // Views of buffers in blocks are none of whole axes.
+  if (!form || form.prologue.length > 0 || kernel.params.some((p) => p.layout)) return undefined;
   const axes = divisible(form);
   const offered = [...new Set(axes.flatMap((a) => partsOf(a, form)))].sort((a, b) => a - b);
   const count = offered.length > 0 ? divides(kernel, offered) : undefined;
