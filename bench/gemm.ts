@@ -3,10 +3,12 @@
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file out/gemm.mjs
- *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--seconds 0.2] [--json]
+ *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--seconds 0.2] [--json]
  *
  * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
- * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks.
+ * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks. A schedule NAME/8 is of the products of 8 parts of
+ * the depth, which a second dispatch adds; `--parts` asks for such under the rules' schedules. Times are of both, and of
+ * the products alone.
  */
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
@@ -17,9 +19,12 @@ import { binary, load, stageAt } from '../src/kernel-expr.ts';
 import { fragmentProblem } from '../src/kernel-fragments.ts';
 import { storedElements } from '../src/kernel-layout.ts';
 import type { Axis, Kernel, KernelParam, Layout } from '../src/kernel.ts';
+import { PARTS, splitDepth, type DividesDepth, type SplitDepth } from '../src/lower/split-depth.ts';
 import { contractionSchedule } from '../src/schedule/contraction.ts';
+import { depthParts } from '../src/schedule/depth.ts';
+import { chooseSchedule } from '../src/schedule/rules.ts';
 import { fragmentsFit, subgroupMatrixSchedule } from '../src/schedule/subgroup-matrix.ts';
-import type { ContractionSchedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
+import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
 import { openDevice, option, steadyTime } from './device.ts';
@@ -110,6 +115,14 @@ function placeOf(param: KernelParam): (i: number) => number {
   };
 }
 
+/** One kernel of what is timed, with its buffers. */
+interface Launch { readonly kernel: Kernel; readonly schedule: Schedule; readonly buffers: readonly GPUBuffer[] }
+
+/** Both kernels of a product whose depth is divided. */
+function divided(kernel: Kernel, divides: DividesDepth): SplitDepth | undefined {
+  return splitDepth(kernel, divides, { products: () => `${kernel.name}_parts`, sum: () => `${kernel.name}_sum` });
+}
+
 /** Timed passes of a schedule; the first warms up. */
 const PASSES = 6;
 
@@ -146,20 +159,28 @@ class Bench {
     return { all, x, w, bias };
   }
 
-  /** Microseconds of one dispatch: the median of passes that last `seconds` together. */
-  async time(kernel: Kernel, schedule: GemmSchedule, buffers: readonly GPUBuffer[]): Promise<number> {
-    const code = generateKernel({ kernel, spaces: kernel.params.map((_, i) => (i === 3 ? 'arena' : 'weights')), schedule }, this.target);
-    const module = this.device.createShaderModule({ code: printModule(code.module) });
-    const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
-    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
-    /** Times of `passes` passes of `count` dispatches each, encoded together so that the clock stays up between them. */
+  /** Microseconds of the launches, each waiting for the one before: the median of passes that last `seconds` together. */
+  async time(launches: readonly Launch[]): Promise<number> {
+    const written = new Set(launches.flatMap(({ kernel, buffers }) => buffers.filter((_, i) => kernel.params[i].access === 'write')));
+    const dispatches = await Promise.all(launches.map(async ({ kernel, schedule, buffers }) => {
+      const { module: wgsl, workgroups } = generateKernel({ kernel, spaces: buffers.map((b) => (written.has(b) ? 'arena' : 'weights')), schedule }, this.target);
+      const module = this.device.createShaderModule({ code: printModule(wgsl) });
+      const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
+      const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+      return { pipeline, group, workgroups };
+    }));
+    /** Times of `passes` passes that dispatch everything `count` times, encoded together so that the clock stays up between them. */
     const measure = async (passes: number, count: number): Promise<number[]> => {
       const encoder = this.device.createCommandEncoder();
       for (let p = 0; p < passes; p++) {
         const pass = encoder.beginComputePass({ timestampWrites: { querySet: this.queries, beginningOfPassWriteIndex: 2 * p, endOfPassWriteIndex: 2 * p + 1 } });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        for (let i = 0; i < count; i++) pass.dispatchWorkgroups(...code.workgroups);
+        for (let i = 0; i < count; i++) for (const { pipeline, group, workgroups } of dispatches) {
+          if (i === 0 || dispatches.length > 1) {
+            pass.setPipeline(pipeline);
+            pass.setBindGroup(0, group);
+          }
+          pass.dispatchWorkgroups(...workgroups);
+        }
         pass.end();
       }
       encoder.resolveQuerySet(this.queries, 0, 2 * passes, this.resolved, 0);
@@ -171,6 +192,29 @@ class Bench {
       return Array.from({ length: passes }, (_, p) => Number(stamps[2 * p + 1] - stamps[2 * p]) / 1e3 / count);
     };
     return steadyTime(measure, PASSES, this.seconds);
+  }
+
+  /** The launches of a schedule; of a divided depth, the products and their sum. */
+  launches(kernel: Kernel, name: string, buffers: readonly GPUBuffer[]): { readonly all: readonly Launch[]; readonly parts?: GPUBuffer } | undefined {
+    const [tile, parts] = name.split('/');
+    const schedule = parseSchedule(tile);
+    if (parts === undefined) return fits(schedule, kernel, this.target) ? { all: [{ kernel, schedule, buffers }] } : undefined;
+    const split = divided(kernel, (_, offered) => offered.find((n) => n === Number(parts)));
+    if (!split || !fits(schedule, split.products.kernel, this.target)) return undefined;
+    const between = this.device.createBuffer({ size: 4 * split.parts.shape.reduce((a, b) => a * b), usage: GPUBufferUsage.STORAGE });
+    const bufferOf = new Map([[PARTS, between], ...kernel.params.map((p, i) => [p.name, buffers[i]] as const)]);
+    const of = (args: readonly string[]): GPUBuffer[] => args.map((a) => bufferOf.get(a)!);
+    return {
+      all: [{ kernel: split.products.kernel, schedule, buffers: of(split.products.args) }, { kernel: split.sum.kernel, schedule: chooseSchedule(split.sum.kernel, this.target), buffers: of(split.sum.args) }],
+      parts: between,
+    };
+  }
+
+  /** The rules' schedule under a divided depth. */
+  dividedName(kernel: Kernel, divides: DividesDepth): string | undefined {
+    const split = divided(kernel, divides);
+    const schedule = split && contractionSchedule(split.products.kernel, this.target);
+    return schedule && `${formatSchedule(schedule)}/${split.parts.shape[0]}`;
   }
 
   /** The largest error of some results, in units of what rounding may do to sums of this depth. */
@@ -212,30 +256,34 @@ async function main(): Promise<void> {
   if (!json) console.log(`${name}: µs and TFLOP/s, * what the rules choose`);
   for (const shape of shapes) {
     const kernel = gemm(shape, dtype);
-    const chosen = subgroupMatrixSchedule(kernel, target) ?? contractionSchedule(kernel, target);
+    const whole = subgroupMatrixSchedule(kernel, target) ?? contractionSchedule(kernel, target);
+    const chosen = bench.dividedName(kernel, (k, offered) => depthParts(k, offered, target)) ?? (whole && formatSchedule(whole));
+    const asked = (option('parts') ?? []).flatMap((n) => bench.dividedName(kernel, (_, offered) => offered.find((o) => o === Number(n))) ?? []);
     const flops = 2 * shape.M * shape.N * shape.K * shape.batch;
     const buffers = bench.buffers(kernel, shape, dtype);
-    const results: { name: string; us: number; error: number }[] = [];
-    for (const name of new Set([...names, ...(chosen ? [formatSchedule(chosen)] : [])])) {
-      const schedule = parseSchedule(name);
-      if (!fits(schedule, kernel, target)) continue;
+    const results: { name: string; us: number; products?: number; error: number }[] = [];
+    for (const name of new Set([...names, ...(whole ? [formatSchedule(whole)] : []), ...asked, ...(chosen ? [chosen] : [])])) {
+      const launches = bench.launches(kernel, name, buffers.all);
+      if (!launches) continue;
       try {
-        const us = await bench.time(kernel, schedule, buffers.all);
-        results.push({ name, us, error: await bench.check(shape, buffers, dtype) });
+        const products = launches.parts && (await bench.time(launches.all.slice(0, 1)));
+        const us = await bench.time(launches.all);
+        results.push({ name, us, ...(products !== undefined && { products }), error: await bench.check(shape, buffers, dtype) });
       } catch (failure) {
         console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);
       }
+      launches.parts?.destroy();
     }
     for (const b of buffers.all) b.destroy();
     results.sort((a, b) => a.us - b.us);
     if (json) {
-      console.log(JSON.stringify({ ...shape, chosen: chosen && formatSchedule(chosen), results }));
+      console.log(JSON.stringify({ ...shape, chosen, results }));
       continue;
     }
     console.log(`\n${shape.batch > 1 ? `${shape.batch} x ` : ''}${shape.M} x ${shape.N} x ${shape.K} ${shape.order}`);
-    for (const { name, us, error } of results) {
-      const mark = chosen && name === formatSchedule(chosen) ? '*' : ' ';
-      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(9)} TFLOP/s${error > 1 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+    for (const { name, us, products, error } of results) {
+      const mark = name === chosen ? '*' : ' ';
+      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(9)} TFLOP/s${products === undefined ? '' : `   products ${products.toFixed(2)} µs`}${error > 1 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
     }
   }
   process.exit(0);
