@@ -45,7 +45,7 @@ export const benchCommand: CommandMaker = (setExit) =>
     .addOption(weightsOption())
     .addOption(seedOption())
     .addOption(setOption())
-    .option('--batch <n,...>', 'the free dimension B; several are measured one after the other', listOf(positiveInteger), [1])
+    .addOption(new Option('--batch <n,...>', 'the free dimension B; several are measured one after the other').argParser(listOf(positiveInteger)).default([1], '1'))
     .addOption(new Option('--dtype <type,...>', dtypeOption().description).argParser(listOf(dtype)).default(['f32'], 'f32'))
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
