@@ -73,6 +73,8 @@ function report(failure: unknown): ExitCode {
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? EXIT.done : EXIT.no));
+// Remarks that nobody reads are none either; results go on.
+process.stderr.on('error', () => {});
 
 const code = await main(process.argv);
 // Node does not end by itself while WebGPU is loaded; what is written must have left first.

@@ -39,6 +39,13 @@ describe('vitc', () => {
     for (const command of ['check', 'fmt', 'compile', 'run', 'verify', 'bench', 'emit', 'zoo', 'weights', 'explain']) expect(help.stdout).toContain(command);
   });
 
+  it.each(['2>&1 | head -1', '| head -1', '2>&1 >/dev/null | true'])('ends well where its reader has seen enough: %s', (rest) => {
+    const file = join(folder, 'many.safetensors');
+    writeFileSync(file, writeSafetensors(new Map(Array.from({ length: 4000 }, (_, i) => [`t${i}`, { shape: [1], data: new Float32Array(1) }]))));
+    const { stdout } = spawnSync('bash', ['-c', `"${process.execPath}" "${CLI}" weights list "${file}" ${rest}; echo "\${PIPESTATUS[0]}"`], { encoding: 'utf8' });
+    expect(stdout.trim().split('\n').at(-1)).toBe('0');
+  });
+
   it('ends with 2 where it is used wrongly', () => {
     expect(vitc('chekc', 'tiny.vit').status).toBe(2);
     expect(vitc('compile', 'tiny.vit').status).toBe(2);

@@ -118,6 +118,14 @@ describe('pull', () => {
     expect(readFileSync(path).equals(Buffer.from(bytes))).toBe(true);
   });
 
+  it('tells a server that no connection leads to from one that answers', async () => {
+    const closed = createServer();
+    await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((done) => closed.close(done));
+    expect(await failure(pull(model, { endpoint: `http://127.0.0.1:${port}`, cache }))).toBe('E0821: cannot list some/model: the hub cannot be reached (ECONNREFUSED)');
+  });
+
   it('names what is not there', async () => {
     expect(await failure(pull({ ...model, name: 'other' }, { endpoint, cache }))).toBe('E0821: cannot list some/other: there is no such repository or revision');
     expect(await failure(pull({ ...model, file: 'x.safetensors' }, { endpoint, cache }))).toBe('E0821: some/model has no x.safetensors');

@@ -111,10 +111,16 @@ async function list({ owner, name, revision }: HubName, options: HubOptions): Pr
     }
   } catch (cause) {
     const status = (cause as { statusCode?: number }).statusCode;
-    const why = status === 404 ? 'there is no such repository or revision' : status === 401 || status === 403 ? 'access denied; set HF_TOKEN if it is private' : (cause as Error).message;
-    throw new CliError(error('E0821', `cannot list ${owner}/${name}: ${why}`));
+    const why = status === 404 ? 'there is no such repository or revision' : status === 401 || status === 403 ? 'access denied; set HF_TOKEN if it is private' : unreached(cause) ?? (cause as Error).message;
+    throw new CliError(error('E0821', `cannot list ${owner}/${name}: ${why}`, undefined, { help: unreached(cause) && 'without a connection, give a file: `--weights FILE.safetensors`; HF_ENDPOINT names another server' }));
   }
   return files;
+}
+
+/** What `fetch` says of a server that no connection leads to; its own message is no more than that it failed. */
+function unreached(cause: unknown): string | undefined {
+  const { code } = ((cause as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return cause instanceof TypeError && code !== undefined ? `the hub cannot be reached (${code})` : undefined;
 }
 
 async function fetchFile(wanted: HubName, file: RemoteFile, options: HubOptions): Promise<string> {
