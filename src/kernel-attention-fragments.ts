@@ -24,11 +24,10 @@ export interface AttentionFragments {
   readonly valueFragments: number;
   /** Lanes that share a row of the scores. */
   readonly lanes: number;
-  /** Whether all scores of the rows stay in workgroup memory. */
+  /** Whether lanes keep all their scores. */
   readonly keep: boolean;
-  /** Vectors of four scores from one lane's part of a tile to the next one's, from tile to tile, and from row to row. */
+  /** Vectors of four scores from one lane's part of a row to the next one's, and from row to row. */
   readonly partPitch: number;
-  readonly tilePitch: number;
   readonly pitch: number;
   /** Depth of queries staged at once. */
   readonly queryDepth: number;
@@ -71,19 +70,20 @@ export function attentionFragments(problem: AttentionProblem, schedule: Attentio
   // Eight lanes read at a time: parts of a row, and rows, each in banks of their own.
   let partPitch = keys / 4 / lanes;
   while (lanes > 1 && partPitch % 8 !== 8 / lanes) partPitch++;
-  const tilePitch = lanes * partPitch;
-  const pitch = (keep ? keyTiles * tilePitch : tilePitch) | 1;
+  const pitch = (lanes * partPitch) | 1;
   const scores = groupRows * pitch;
   let queryDepth = FRAGMENT * depthFragments;
   while (queryDepth > FRAGMENT && tileVectors(products, 'left', groupRows, queryDepth) > scores) queryDepth -= FRAGMENT;
   const keyStart = Math.max(scores, tileVectors(products, 'left', groupRows, queryDepth));
-  const valueStart = keyStart + tileVectors(keysOf(problem), 'right', FRAGMENT * depthFragments, keys);
-  const vectors = valueStart + tileVectors(mix, 'right', FRAGMENT * valueFragments, keys);
+  const keyVectors = tileVectors(keysOf(problem), 'right', FRAGMENT * depthFragments, keys);
+  const valueVectors = tileVectors(mix, 'right', FRAGMENT * valueFragments, keys);
+  const valueStart = keyStart + (keep ? Math.max(keyVectors, valueVectors) : keyVectors);
+  const vectors = valueStart + valueVectors;
   const each = Math.floor(vectors / groupRows);
   const finished = Math.min(valueFragments, Math.floor((4 * each) / FRAGMENT));
   return {
     rows, groupRows, rowTiles, groups: rowTiles * mix.B, size: subgroups * subgroupSize, keyTiles, depthFragments, valueFragments, lanes, keep,
-    partPitch, tilePitch, pitch, queryDepth, keyStart, valueStart, finished,
+    partPitch, pitch, queryDepth, keyStart, valueStart, finished,
     resultPitch: Math.min(each, (finished * FRAGMENT) / 4 + 1),
     vectors,
     bytes: 16 * vectors + 16 * Math.ceil((groupRows * lanes) / 4),

@@ -116,7 +116,7 @@ export interface AttentionMatrixSchedule {
   readonly subgroupSize: number;
   /** Keys staged at once, a multiple of 16. */
   readonly keys: number;
-  /** All scores of the rows stay in workgroup memory: the second pass does not compute them again. */
+  /** Lanes keep all their scores in registers: the second pass does not compute them again. */
   readonly keep: boolean;
 }
 

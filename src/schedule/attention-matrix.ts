@@ -43,17 +43,21 @@ export function attentionMatrixCandidates(kernel: Kernel, target: Target): Matri
 /** Fragments of sums that a subgroup keeps: more leave too few registers. */
 const MOST_SUMS = 8;
 const MOST_SUBGROUPS = 8;
+/** Scores that a lane keeps. */
+const MOST_KEPT = 128;
 
 function* fitting(problem: AttentionProblem, { limits }: Target, subgroupSize: number): Generator<AttentionMatrixSchedule> {
   const { products, mix } = problem;
   const most = FRAGMENT * Math.ceil(products.N / FRAGMENT);
   for (const fragments of [1, 2]) {
     if (subgroupSize % (FRAGMENT * fragments) !== 0 || fragments * Math.ceil(mix.N / FRAGMENT) > MOST_SUMS) continue;
-    for (let subgroups = 1; subgroups <= MOST_SUBGROUPS && (subgroups === 1 || FRAGMENT * fragments * (subgroups - 1) < mix.M); subgroups++) {
+    // Of powers of two every thread brings as much as the others: three subgroups took twice as long as two or four.
+    for (let subgroups = 1; subgroups <= MOST_SUBGROUPS && (subgroups === 1 || (FRAGMENT * fragments * subgroups) / 2 < mix.M); subgroups *= 2) {
       if (subgroups * subgroupSize > Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX)) continue;
       for (const keys of [16, 32, 48, 64, 80, 96, 112, 128]) {
         if (keys > most || (keys * fragments) % subgroupSize !== 0) continue;
-        for (const keep of keys < most ? [false, true] : [true]) {
+        const kept = (keys * Math.ceil(products.N / keys) * FRAGMENT * fragments) / subgroupSize;
+        for (const keep of keys >= most ? [true] : kept <= MOST_KEPT ? [false, true] : [false]) {
           const schedule = { family: 'attentionMatrix', fragments, subgroups, subgroupSize, keys, keep } as const;
           if (attentionFragments(problem, schedule).bytes <= limits.maxComputeWorkgroupStorageSize) yield schedule;
         }
@@ -85,7 +89,7 @@ function estimate({ fragments, subgroups, keys }: AttentionMatrixSchedule, layou
   const scores = subgroups * columns * fragments;
   const products = scores * FRAGMENT ** 3 * (depthFragments * (1 + again) + valueFragments);
   const fragment = 2 * FRAGMENT ** 2;
-  const moved = scores * 2 * fragment * (2 * (1 + again) + 1 - again) // scores, twice or once with one more reading
+  const moved = scores * 4 * fragment * (1 + again) // scores, written and read
     + scores * 2 * fragment // weights
     + subgroups * columns * fragment * (depthFragments * (1 + again) + valueFragments)
     + columns * fragment * (depthFragments * (1 + again) + valueFragments);
@@ -95,7 +99,8 @@ function estimate({ fragments, subgroups, keys }: AttentionMatrixSchedule, layou
   const instructions = warps * (quads * (TOP + WEIGH) + staged * STAGE + columns * fragments * (2 * depthFragments * (1 + again) + 2 * valueFragments + 16));
   const busy = groups * keyTiles * (products / GPU.products + moved / GPU.local + instructions / GPU.issue) / GPU.cores;
   const chain = keyTiles * ((1 + again) * (depthFragments * PRODUCT + 2 * ANSWER) + columns * PRODUCT + (4 + again) * (BARRIER + ANSWER) + quads * (TOP + WEIGH)) + 3 * LATENCY;
-  const registers = 56 + fragments * (8 * valueFragments + 4 * depthFragments + 16) + 4 * staged;
+  const kept = layout.keep ? (keyTiles * keys) / layout.lanes : 0;
+  const registers = 56 + kept + fragments * (8 * valueFragments + 4 * depthFragments + 16) + 4 * staged;
   const resident = Math.floor(Math.min(GPU.groups, GPU.threads / size, GPU.registers / (registers * size), GPU.bytes / layout.bytes));
   const waves = Math.ceil(groups / (GPU.cores * Math.max(1, resident)));
   return Math.hypot(busy, waves * chain);

@@ -1,7 +1,7 @@
 /** What lanes do between attention's products in matrix units: greatest scores of the rows, weights, and their sums. */
 import type { AttentionFragments } from '../../kernel-attention-fragments.ts';
 import type { AttentionProblem } from '../../kernel-attention-problem.ts';
-import { loadsOf, substituteExpr } from '../../kernel-expr.ts';
+import { substituteExpr } from '../../kernel-expr.ts';
 import { FRAGMENT } from '../../kernel-fragments.ts';
 import { axis, substitute } from '../../kernel-index.ts';
 import type { Axis, ReduceName } from '../../kernel.ts';
@@ -55,11 +55,11 @@ export class AttentionWeights {
   private readonly parts: WgslExpr;
   /** The row's greatest score, four times. */
   private whole?: WgslExpr;
-  /** Where all scores are kept and making them loads: they are put back when made. */
-  private readonly putBack: boolean;
+  /** The lane's scores, where all are kept: kept[tile][four]. */
+  private readonly kept: readonly (readonly WgslExpr[])[];
 
   constructor(private readonly emitter: Emitter, private readonly values: Values, private readonly place: WeightsPlace) {
-    const { problem, layout, firstRow } = place;
+    const { problem, schedule, layout, firstRow } = place;
     const { lanes, groupRows } = layout;
     const lane = emitter.builtin('subgroup_invocation_id');
     this.row = emitter.bind('row', add(firstRow, div(lane, u32(lanes))));
@@ -70,7 +70,7 @@ export class AttentionWeights {
     this.top = emitter.variable('top', QUAD, LEAST);
     this.sum = emitter.variable('total', QUAD, construct(QUAD));
     this.parts = emitter.workgroupVar('parts', { kind: 'array', of: F32, length: groupRows * lanes });
-    this.putBack = layout.keep && loadsOf(problem.score).length > 0;
+    this.kept = Array.from({ length: layout.keep ? layout.keyTiles : 0 }, () => Array.from({ length: schedule.keys / 4 / lanes }, () => emitter.variable('kept', QUAD)));
   }
 
   private get rowAxis(): Axis {
@@ -78,18 +78,26 @@ export class AttentionWeights {
   }
 
   /** Where a fragment of scores goes: the subgroup's rows from 16 * fragment on, keys from `key` of the tile on; in vectors. */
-  scoresAt(fragment: number, tile: WgslExpr, key: number): WgslExpr {
-    return this.fragmentAt(fragment, tile, key, 4);
+  scoresAt(fragment: number, key: number): WgslExpr {
+    return this.fragmentAt(fragment, key, 4);
   }
 
   /** Brings the greatest score of the lane up to date with a tile. */
   findTops(tile: WgslExpr): void {
+    this.eachEight(tile, (own) => own.forEach((four) => this.meetTop(this.scoreOf(four))));
+  }
+
+  /** The same, and keeps the scores. */
+  keep(tile: number): void {
+    this.eachEightOf(tile, (own, first) => own.forEach((four, i) => this.emitter.push(assign(this.kept[tile][first + i], this.meetTop(this.scoreOf(four))))));
+  }
+
+  /** What of a score counts, with the lane's greatest score brought up to date. */
+  private meetTop({ value, exists }: Score): WgslExpr {
     const { emitter } = this;
-    this.eachEight(tile, (own) => own.forEach((four) => {
-      const { value, exists } = this.scoreOf(four);
-      if (this.putBack) this.place.memory.putEight(four.at, bitcast(WORDS, value));
-      emitter.push(assign(this.top, same('max', this.top, exists ? emitter.bind('score', select(exists, value, LEAST)) : value)));
-    }));
+    const shown = exists ? emitter.bind('score', select(exists, value, LEAST)) : value;
+    emitter.push(assign(this.top, same('max', this.top, shown)));
+    return shown;
   }
 
   /** The greatest score of each row, over all lanes that share it. Every lane comes here. */
@@ -101,37 +109,42 @@ export class AttentionWeights {
 
   /** Weights of a tile go to workgroup memory: half as long as the scores, so that none comes where one that is still to be read lies. */
   weigh(tile: WgslExpr): void {
+    this.eachEight(tile, (own, at) => this.putWeights(own.map((four) => this.scoreOf(four)), at));
+  }
+
+  /** The same from scores that were kept; `half`: of the room of the scores. */
+  weighKept(tile: number, half: 0 | 1): void {
+    this.eachEightOf(tile, (own, first, at) => this.putWeights(own.map((four, i) => ({ value: this.kept[tile][first + i], exists: this.existing(four) })), add(at, u32(half * this.halfPart))));
+  }
+
+  private putWeights(own: readonly Score[], at: WgslExpr): void {
     const { emitter } = this;
-    this.eachEight(tile, (own, at) => {
-      const halves = own.map((four) => {
-        const { value, exists } = this.putBack ? this.madeOf(four) : this.scoreOf(four);
-        const weight = same('exp', sub(value, this.whole!));
-        // Where all keys are masked by the least number, one that does not exist would weigh as much as they do.
-        return emitter.bind('rounded', construct(HALVES, exists ? select(exists, weight, construct(QUAD)) : weight));
-      });
-      this.place.memory.putEight(at, construct(WORDS, ...halves.map((h) => bitcast(vector('u32', 2), h))));
-      emitter.push(assign(this.sum, halves.map((h) => construct(QUAD, h)).reduce(add), '+'));
+    const halves = own.map(({ value, exists }) => {
+      const weight = same('exp', sub(value, this.whole!));
+      // Where all keys are masked by the least number, one that does not exist would weigh as much as they do.
+      return emitter.bind('rounded', construct(HALVES, exists ? select(exists, weight, construct(QUAD)) : weight));
     });
+    this.place.memory.putEight(at, construct(WORDS, ...halves.map((h) => bitcast(vector('u32', 2), h))));
+    emitter.push(assign(this.sum, halves.map((h) => construct(QUAD, h)).reduce(add), '+'));
   }
 
   /** The weights of a fragment of the subgroup's rows at a key of the tile. */
-  fragment(fragment: number, tile: WgslExpr, key: number): WgslExpr {
+  fragment(fragment: number, key: number, half: 0 | 1): WgslExpr {
     const { memory, layout } = this.place;
-    return memory.fragment('left', this.fragmentAt(fragment, tile, key, 8), false, layout.pitch);
+    return memory.fragment('left', add(this.fragmentAt(fragment, key, 8), u32(half * this.halfPart)), false, layout.pitch);
+  }
+
+  /** Vectors of a lane's weights of a tile. */
+  private get halfPart(): number {
+    return this.place.schedule.keys / this.place.layout.lanes / 8;
   }
 
   /** `each`: keys of a vector. */
-  private fragmentAt(fragment: number, tile: WgslExpr, key: number, each: 4 | 8): WgslExpr {
+  private fragmentAt(fragment: number, key: number, each: 4 | 8): WgslExpr {
     const { firstRow, layout, schedule } = this.place;
     const partKeys = schedule.keys / layout.lanes;
     const inTile = Math.floor(key / partKeys) * layout.partPitch + (key % partKeys) / each;
-    return add(mul(add(firstRow, u32(FRAGMENT * fragment)), u32(layout.pitch)), add(this.column(tile), u32(inTile)));
-  }
-
-  /** First vector of a tile in its rows. */
-  private column(tile: WgslExpr): WgslExpr {
-    const { layout } = this.place;
-    return layout.keep ? mul(tile, u32(layout.tilePitch)) : u32(0);
+    return add(mul(add(firstRow, u32(FRAGMENT * fragment)), u32(layout.pitch)), u32(inTile));
   }
 
   /** The lane's sums go to workgroup memory; there is a barrier before `total` reads them. */
@@ -160,13 +173,19 @@ export class AttentionWeights {
     return Array.from({ length: this.place.layout.lanes }, (_, part) => this.partAt(row, u32(part))).reduce((a, b) => combine(op, a, b));
   }
 
+  /** Where the lane's scores of a tile start. */
+  private get start(): WgslExpr {
+    const { layout } = this.place;
+    return add(mul(this.row, u32(layout.pitch)), mul(this.part, u32(layout.partPitch)));
+  }
+
   /** The lane's keys of a tile, eight at a time: two vectors of scores, and where their weights go. */
   private eachEight(tile: WgslExpr, f: (own: readonly Four[], at: WgslExpr) => void): void {
     const { emitter, place } = this;
     const { schedule, layout, problem } = place;
     const turns = schedule.keys / 8 / layout.lanes;
     const executions = emitter.executions() * turns;
-    const start = emitter.bind('start', add(mul(this.row, u32(layout.pitch)), add(this.column(tile), mul(this.part, u32(layout.partPitch)))));
+    const start = emitter.bind('start', this.start);
     const name = emitter.names.fresh('eight');
     const body = emitter.nested({}, () => {
       emitter.runs(executions);
@@ -181,6 +200,28 @@ export class AttentionWeights {
     emitter.push(forOf(name, u32(0), u32(turns), u32(1), body));
   }
 
+  /** The same of one tile, all written out; `first`: number of the first four. */
+  private eachEightOf(tile: number, f: (own: readonly Four[], first: number, at: WgslExpr) => void): void {
+    const { emitter, place } = this;
+    const { schedule, layout, problem } = place;
+    const each = schedule.keys / 4 / layout.lanes;
+    const executions = emitter.executions();
+    const start = emitter.bind('start', this.start);
+    for (let first = 0; first < each; first += 2) {
+      const at = (tile * schedule.keys) / 4 + first;
+      // A scope for each: the keys' axes have the same names in all.
+      const body = emitter.nested({}, () => {
+        emitter.runs(executions);
+        const keys = defineGroups(
+          emitter, { role: 'n', extent: problem.products.N, width: 4, threads: layout.lanes },
+          [0, 1].map((four) => add(mul(this.part, u32(each)), u32(at + four))), (lane, four) => lane * each + at + four,
+        );
+        f(keys.map(({ points }, four) => ({ points, at: add(start, u32(first + four)) })), first, add(start, u32(first / 2)));
+      });
+      emitter.push({ kind: 'block', body });
+    }
+  }
+
   /** What goes into the softmax, of products in workgroup memory. */
   private scoreOf(four: Four): Score {
     const { emitter, values, place } = this;
@@ -191,11 +232,6 @@ export class AttentionWeights {
     const maps = four.points.map((n) => new Map([['m', row], ['n', n.index]]));
     values.defineLanes(acc, maps.map((map) => accAt.map((index) => substitute(index, map))), product);
     return { value: emitter.bind('score', values.vector(maps.map((map) => substituteExpr(problem.score, map)))), exists: this.existing(four) };
-  }
-
-  /** What was put back. */
-  private madeOf(four: Four): Score {
-    return { value: this.emitter.bind('score', this.place.memory.results(four.at)), exists: this.existing(four) };
   }
 
   private existing({ points }: Four): WgslExpr | undefined {

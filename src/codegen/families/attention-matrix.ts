@@ -5,10 +5,13 @@
  *
  * Each subgroup keeps its rows' queries and sums as fragments. A tile of scores goes through workgroup memory to the lanes,
  * which apply f; weights go back as f16. Their sum is that of the rounded weights, so that rounding shifts no result.
- * Keys and values are staged for the whole workgroup, each tile on its way while the one before is multiplied. A step is
+ * Keys and values are staged for the whole workgroup, each tile on its way while the one before is multiplied. A step of
+ * the second pass is
  *
  *     multiply: scores of tile t; barrier; weigh: weights of tile t, keys of tile t + 1 and values of tile t to workgroup
  *     memory, the next ones under way; barrier; mix: weights times values; barrier
+ *
+ * Where a lane can keep its scores of all keys in registers, the second pass has no need of the first of these.
  */
 import { attentionFragments } from '../../kernel-attention-fragments.ts';
 import type { AttentionFragments } from '../../kernel-attention-fragments.ts';
@@ -59,7 +62,8 @@ class AttentionMatrix {
   private readonly wide: 4 | 8;
   private readonly lanes: AttentionWeights;
   private readonly keyTile: FragmentTile;
-  private readonly valueTile: FragmentTile;
+  /** One, or two where all scores are kept: the second is where the keys were. */
+  private readonly valueTiles: readonly FragmentTile[];
   /** sums[fragment of rows][fragment of values] */
   private readonly sums: readonly (readonly WgslExpr[])[];
 
@@ -79,7 +83,8 @@ class AttentionMatrix {
     this.wide = this.comesInEights() ? 8 : 4;
     const staging = { tileK: keys, tiles: keyTiles, padded: true, size, groups, group: u32(0), wide: this.wide };
     this.keyTile = new FragmentTile(emitter, this.values, keysOf(problem), 'right', { ...staging, tile: FRAGMENT * depthFragments, label: 'key' }, this.memory, layout.keyStart);
-    this.valueTile = new FragmentTile(emitter, this.values, problem.mix, 'right', { ...staging, tile: FRAGMENT * valueFragments, label: 'value' }, this.memory, layout.valueStart);
+    this.valueTiles = (layout.keep && keyTiles > 1 ? [layout.valueStart, layout.keyStart] : [layout.valueStart]).map((start, i) =>
+      new FragmentTile(emitter, this.values, problem.mix, 'right', { ...staging, tile: FRAGMENT * valueFragments, label: `value${i}` }, this.memory, start));
     this.lanes = new AttentionWeights(emitter, this.values, { problem, schedule, layout, firstRow: this.firstRow, memory: this.memory });
     this.sums = grid(schedule.fragments, valueFragments, (i, j) => emitter.variable(`sum${i}_${j}`, matrix('result')));
   }
@@ -93,43 +98,72 @@ class AttentionMatrix {
   }
 
   generate(): KernelCode {
-    const { emitter, layout, lanes } = this;
+    const { emitter, layout } = this;
     const { keyTiles, keep, groups, size } = layout;
     this.keyTile.prefetch(constant(0), groups);
     const queries = this.loadQueries();
     this.keyTile.stage(constant(0), true);
     if (keyTiles > 1) this.keyTile.prefetch(constant(1), groups);
     emitter.push(barrier);
-
-    // Keys come once or twice, one tile after the other.
-    const turns = keep ? keyTiles : 2 * keyTiles;
-    const first: Axis = { name: 'first', extent: keyTiles };
-    steps(emitter, first, groups * size * keyTiles, u32(keyTiles), (tile) => {
-      this.whereBusy(keyTiles, () => this.multiply(queries, tile));
-      emitter.push(barrier);
-      this.whereBusy(keyTiles, () => lanes.findTops(tile));
-      this.nextKeys(tile, 0, turns);
-      if (!keep || keyTiles > 1) emitter.push(barrier);
-    });
-    lanes.settleTops();
-    this.valueTile.prefetch(constant(0), groups);
-    const second: Axis = { name: 'second', extent: keyTiles };
-    steps(emitter, second, groups * size * keyTiles, u32(keyTiles), (tile) => {
-      if (!keep) {
-        this.whereBusy(keyTiles, () => this.multiply(queries, tile));
-        emitter.push(barrier);
-      }
-      this.whereBusy(keyTiles, () => lanes.weigh(tile));
-      if (!keep) this.nextKeys(tile, keyTiles, turns);
-      this.valueTile.stage(constant(0), true);
-      this.after(tile, 1, keyTiles, (next) => this.valueTile.prefetch(next(), groups * (keyTiles - 1)));
-      emitter.push(barrier);
-      this.whereBusy(keyTiles, () => this.mix(tile));
-      // Scores or weights of the next tile come where these weights are, results where anything is.
-      emitter.push(barrier);
-    });
+    if (keep) this.keepScores(queries);
+    else this.walkTwice(queries);
     this.finish();
     return emitter.finish([size, 1, 1], [layout.rowTiles, this.problem.mix.B, 1]);
+  }
+
+  /** Every lane keeps its scores, so that they are made once. All tiles are written out: registers have no numbers at run time. */
+  private keepScores(queries: readonly (readonly WgslExpr[])[]): void {
+    const { emitter, layout, lanes, keyTile, valueTiles } = this;
+    const { keyTiles, groups } = layout;
+    for (let tile = 0; tile < keyTiles; tile++) {
+      this.whereBusy(1, () => this.multiply(queries));
+      emitter.push(barrier);
+      this.whereBusy(1, () => lanes.keep(tile));
+      if (tile + 1 === keyTiles) break;
+      keyTile.stage(constant(0), true);
+      if (tile + 2 < keyTiles) keyTile.prefetch(constant(tile + 2), groups);
+      emitter.push(barrier);
+    }
+    valueTiles[0].prefetch(constant(0), groups);
+    lanes.settleTops();
+    // Weights and values have two places each: one barrier a tile.
+    for (let tile = 0; tile < keyTiles; tile++) {
+      const half = (tile % 2) as 0 | 1;
+      this.whereBusy(1, () => lanes.weighKept(tile, half));
+      valueTiles[half].stage(constant(0), true);
+      if (tile + 1 < keyTiles) valueTiles[1 - half].prefetch(constant(tile + 1), groups);
+      emitter.push(barrier);
+      this.whereBusy(1, () => this.mix(valueTiles[half], half));
+    }
+    emitter.push(barrier);
+  }
+
+  private walkTwice(queries: readonly (readonly WgslExpr[])[]): void {
+    const { emitter, layout, lanes, valueTiles: [values] } = this;
+    const { keyTiles, groups, size } = layout;
+    const first: Axis = { name: 'first', extent: keyTiles };
+    steps(emitter, first, groups * size * keyTiles, u32(keyTiles), (tile) => {
+      this.whereBusy(keyTiles, () => this.multiply(queries));
+      emitter.push(barrier);
+      this.whereBusy(keyTiles, () => lanes.findTops(tile));
+      this.nextKeys(tile, 0);
+      emitter.push(barrier);
+    });
+    lanes.settleTops();
+    values.prefetch(constant(0), groups);
+    const second: Axis = { name: 'second', extent: keyTiles };
+    steps(emitter, second, groups * size * keyTiles, u32(keyTiles), (tile) => {
+      this.whereBusy(keyTiles, () => this.multiply(queries));
+      emitter.push(barrier);
+      this.whereBusy(keyTiles, () => lanes.weigh(tile));
+      this.nextKeys(tile, keyTiles);
+      values.stage(constant(0), true);
+      this.after(tile, 1, keyTiles, (next) => values.prefetch(next(), groups * (keyTiles - 1)));
+      emitter.push(barrier);
+      this.whereBusy(keyTiles, () => this.mix(values, 0));
+      // Scores of the next tile come where these weights are, results where anything is.
+      emitter.push(barrier);
+    });
   }
 
   /** Runs f where the subgroup has rows, `times` over the dispatch. */
@@ -161,10 +195,10 @@ class AttentionMatrix {
     emitter.push(count < keyTiles ? ifOf(less(tile, u32(count)), body) : { kind: 'block', body });
   }
 
-  /** The keys of the next turn go to workgroup memory, those of the turn after it are loaded. `before`: turns before this loop. */
-  private nextKeys(tile: WgslExpr, before: number, turns: number): void {
+  /** The keys of the next turn go to workgroup memory, those of the turn after it are loaded. `before`: turns before this loop, of two for each tile. */
+  private nextKeys(tile: WgslExpr, before: number): void {
     const { groups, keyTiles } = this.layout;
-    const left = turns - before;
+    const left = 2 * keyTiles - before;
     this.after(tile, 1, left, () => this.keyTile.stage(constant(0), true));
     this.after(tile, 2, left, (next) => this.keyTile.prefetch(next(), groups * Math.min(keyTiles, left - 2)));
   }
@@ -191,7 +225,7 @@ class AttentionMatrix {
   }
 
   /** The scores of a tile, before f, go to workgroup memory. */
-  private multiply(queries: readonly (readonly WgslExpr[])[], tile: WgslExpr): void {
+  private multiply(queries: readonly (readonly WgslExpr[])[]): void {
     const { emitter, schedule, layout, keyTile } = this;
     for (let key = 0; key < schedule.keys; key += FRAGMENT) {
       // Set to zero in so many words: Dawn does so for a variable in a loop only the first time, where it is a matrix.
@@ -200,17 +234,17 @@ class AttentionMatrix {
         const right = emitter.bind('key', keyTile.fragment(u32(FRAGMENT * d), key, true));
         products.forEach((product, f) => emitter.push(assign(product, multiplyAccumulate(queries[f][d], right, product))));
       }
-      products.forEach((product, f) => this.memory.putResults(this.lanes.scoresAt(f, tile, key), product, layout.pitch));
+      products.forEach((product, f) => this.memory.putResults(this.lanes.scoresAt(f, key), product, layout.pitch));
     }
   }
 
   /** Adds the tile's weighted values. */
-  private mix(tile: WgslExpr): void {
-    const { emitter, schedule, valueTile } = this;
+  private mix(values: FragmentTile, half: 0 | 1): void {
+    const { emitter, schedule } = this;
     for (let key = 0; key < schedule.keys; key += FRAGMENT) {
-      const left = this.sums.map((_, f) => emitter.bind('weight', this.lanes.fragment(f, tile, key)));
+      const left = this.sums.map((_, f) => emitter.bind('weight', this.lanes.fragment(f, key, half)));
       this.sums[0].forEach((_, v) => {
-        const right = emitter.bind('value', valueTile.fragment(u32(FRAGMENT * v), key));
+        const right = emitter.bind('value', values.fragment(u32(FRAGMENT * v), key));
         this.sums.forEach((row, f) => emitter.push(assign(row[v], multiplyAccumulate(left[f], right, row[v]))));
       });
     }
