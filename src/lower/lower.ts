@@ -1,4 +1,4 @@
-/** Graph to program: which nodes are stored, and a kernel for each of them. */
+/** Graph to program: which nodes are stored, and a kernel for each of them, or two where a long depth is divided. */
 import type { Graph, Node, NodeId } from '../graph.ts';
 import { sizeOf } from '../graph.ts';
 import type { Buffer, BufferId, CallOp, Kernel, KernelCall, Program, Storage } from '../kernel.ts';
