@@ -48,8 +48,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a contraction stores its sums without the epilogue',
     file: 'src/codegen/families/contraction-epilogue.ts',
-    find: 'const value = values.splat(values.value(maps.map((map) => substituteExpr(output.value, map))), width);',
-    replace: 'const value = values.splat(sum, width);',
+    find: 'values.splat(values.value(maps.map((map) => substituteExpr(output.value, map))), width)',
+    replace: 'values.splat(sum, width)',
     about: 'einsum|Linear|linear|matmul',
   },
   {
@@ -68,7 +68,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'rows past the edge of a tile are stored',
     file: 'src/codegen/families/contraction-epilogue.ts',
-    find: 'emitter.push(inside ? ifOf(inside, body) : { kind: \'block\', body });',
+    find: 'emitter.push(ifOf(inside, body));',
     replace: "emitter.push({ kind: 'block', body });",
     about: 'einsum|Linear|linear|matmul',
   },

@@ -15,63 +15,75 @@ export interface Tile {
   readonly columns: readonly Group[];
   /** The sums of row i at the columns of group j: a vector of the group's width. */
   readonly sum: (i: number, j: number) => WgslExpr;
-  /** Threads along n that come here, whether columns of theirs lie inside or not. */
+  /** Threads along n that come here, whether columns of theirs lie inside or not: all do of those that the scope counts. */
   readonly threadsN: number;
   /** The batch: how often the threads of both sides come here. */
   readonly repeats: number;
 }
 
-/** Runs f where the point lies inside of the matrix; the block runs `executions` times over the dispatch. */
-export function whereInside(emitter: Emitter, inside: WgslExpr | undefined, executions: number, f: () => void): void {
+/** Runs f where the point lies inside of the matrix, which is `executions` times over the dispatch where not everywhere. */
+function whereInside(emitter: Emitter, inside: WgslExpr | undefined, executions: number, f: () => void): void {
+  if (!inside) return f();
   const body = emitter.nested({}, () => {
     emitter.runs(executions);
     f();
   });
-  emitter.push(inside ? ifOf(inside, body) : { kind: 'block', body });
+  emitter.push(ifOf(inside, body));
 }
 
-/** Row by row, so that what the outputs load lives shortly; what depends on the column only is loaded once for all rows. */
-export function emitEpilogue(emitter: Emitter, values: Values, problem: ContractionProblem, { rows, columns, sum, threadsN, repeats }: Tile): void {
-  rows.forEach((row, i) => {
-    whereInside(emitter, row.inside, repeats * row.threads * threadsN, () => {
-      // The row's axis under a name that is known in this block only.
-      const own: Axis = { name: 'm~', extent: problem.M };
-      const at = values.index(row.index);
-      const define = (): void => {
-        if (own.extent > 1) emitter.defineAxis(own, at);
-      };
-      define();
-      const store = (points: readonly Point[], value: WgslExpr): void => {
-        const [{ inside, threads }] = points;
-        if (!inside) return storePoints(emitter, values, problem, axis(own), points, value);
-        whereInside(emitter, inside, repeats * row.threads * threads, () => {
-          // Once more, so that what depends on row and column is not loaded where the column lies outside.
-          define();
-          storePoints(emitter, values, problem, axis(own), points, value);
-        });
-        define();
-      };
-      columns.forEach((group, j) => {
-        if (group.whole) store(group.points, sum(i, j));
-        else group.points.forEach((point, t) => store([point], element(sum(i, j), t)));
-      });
+/** Vectors of outputs that a thread computes before it stores any. */
+const TOGETHER = 8;
+
+/**
+ * Some rows at a time: all that their outputs load is under way together, then all is stored. A store in between would hold
+ * up the loads behind it, since both may be of one buffer. Outside of the matrix the last row or column is computed once more
+ * and not stored; what depends on the column only is loaded once for all rows.
+ */
+export function emitEpilogue(emitter: Emitter, values: Values, problem: ContractionProblem, tile: Tile): void {
+  const { rows, columns } = tile;
+  const executions = emitter.executions();
+  const perRow = problem.outputs.length * columns.reduce((n, group) => n + (group.whole ? 1 : group.points.length), 0);
+  const together = Math.max(1, Math.floor(TOGETHER / perRow));
+  for (let from = 0; from < rows.length; from += together) {
+    const body = emitter.nested({}, () => {
+      emitter.runs(executions);
+      const stores = rows.slice(from, from + together).map((_, i) => computeRow(emitter, values, problem, tile, from + i));
+      for (const store of stores) store();
     });
+    emitter.push({ kind: 'block', body });
+  }
+}
+
+/** Computes what is to be stored of row i, and gives how to store it. */
+function computeRow(emitter: Emitter, values: Values, problem: ContractionProblem, { rows, columns, sum, threadsN, repeats }: Tile, i: number): () => void {
+  const row = rows[i];
+  const own: Axis = { name: `finished_m${i}`, extent: problem.M };
+  if (own.extent > 1) emitter.defineAxis(own, values.index(row.index));
+  const stores = columns.flatMap(({ whole, points }, j) => {
+    const sums = sum(i, j);
+    return whole ? [computePoints(emitter, values, problem, axis(own), points, sums)] : points.map((point, t) => computePoints(emitter, values, problem, axis(own), [point], element(sums, t)));
+  });
+  return () => whereInside(emitter, row.inside, repeats * row.threads * threadsN, () => {
+    for (const { point, store } of stores) {
+      whereInside(emitter, point.inside, repeats * row.threads * point.threads, store);
+    }
   });
 }
 
-/** Computes and stores the outputs at one row and neighbouring columns. */
-function storePoints(emitter: Emitter, values: Values, problem: ContractionProblem, row: Index, columns: readonly Point[], sum: WgslExpr): void {
+/** Computes the outputs at one row and neighbouring columns, which lie inside together or not at all. */
+function computePoints(emitter: Emitter, values: Values, problem: ContractionProblem, row: Index, columns: readonly Point[], sum: WgslExpr): { readonly point: Point; readonly store: () => void } {
   const maps = columns.map((c) => new Map([['m', row], ['n', c.index]]));
   const width = columns.length as 1 | 2 | 4;
   values.defineLanes(problem.acc, maps.map((map) => problem.accAt.map((i) => substitute(i, map))), sum);
-  for (const output of problem.outputs) {
-    const value = values.splat(values.value(maps.map((map) => substituteExpr(output.value, map))), width);
-    const flat = maps.map((map) => substitute(output.at, map));
-    if (width === 1 || consecutive(flat)) {
-      emitter.store(output.buffer, values.index(floorDiv(flat[0], width)), value, width);
-      continue;
+  const results = problem.outputs.map((output) => {
+    const value = emitter.bind('result', values.splat(values.value(maps.map((map) => substituteExpr(output.value, map))), width));
+    return { buffer: output.buffer, value, flat: maps.map((map) => substitute(output.at, map)) };
+  });
+  const store = (): void => {
+    for (const { buffer, value, flat } of results) {
+      if (width === 1 || consecutive(flat)) emitter.store(buffer, values.index(floorDiv(flat[0], width)), value, width);
+      else flat.forEach((at, t) => emitter.store(buffer, values.index(at), element(value, t), 1));
     }
-    const named = emitter.bind('result', value);
-    flat.forEach((at, t) => emitter.store(output.buffer, values.index(at), element(named, t), 1));
-  }
+  };
+  return { point: columns[0], store };
 }
