@@ -11,6 +11,8 @@ import { elaborate } from '../../src/elaborate/elaborate.ts';
 import { printGraph, readGraph } from '../../src/graph-text.ts';
 import type { Graph } from '../../src/graph.ts';
 import { decodeF16 } from '../../src/half.ts';
+import { attentionLayout } from '../../src/kernel-attention-layout.ts';
+import { attentionProblem } from '../../src/kernel-attention-problem.ts';
 import { readProgram } from '../../src/kernel-read.ts';
 import { printProgram } from '../../src/kernel-text.ts';
 import type { Kernel, Program } from '../../src/kernel.ts';
@@ -27,9 +29,11 @@ import type { Plan } from '../../src/plan.ts';
 import { evaluateGraph } from '../../src/reference/graph.ts';
 import { evaluateProgram } from '../../src/reference/kernel.ts';
 import { render } from '../../src/render.ts';
-import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
+import { attentionCandidates, type Candidate } from '../../src/schedule/attention-tiles.ts';
 import { depthParts } from '../../src/schedule/depth.ts';
 import { plan as makePlan } from '../../src/schedule/plan.ts';
+import type { AttentionTilesSchedule } from '../../src/schedule.ts';
+import { acceptsPrologue } from '../../src/schedule/prologue.ts';
 import { chooseSchedule } from '../../src/schedule/rules.ts';
 import { WEB as WEB_TARGET, type Target } from '../../src/targets.ts';
 import { verifyProgram } from '../../src/verify-kernel.ts';
@@ -47,7 +51,7 @@ export interface Variant {
   readonly fuse: boolean;
   readonly target: 'web' | 'native' | 'native without subgroups' | 'web on a CPU';
   readonly storage: CompileOptions['dtype'];
-  /** `chosen` by the compiler's rules, `never`, or `any`: a tile picked by this seed, where attention can be tiled. */
+  /** `chosen` by the compiler's rules, `never`, or a tile picked by this seed, where attention can be tiled. */
   readonly attention: 'chosen' | 'never' | number;
   /** Bytes that kernels move are counted too, and compared with what the generator says. */
   readonly instrument: boolean;
@@ -230,7 +234,7 @@ function lowerChecked(main: Graph, { fuse, attention, storage, parts }: Variant,
   const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
   const random = new Random(parts ?? 0);
   const depth: DividesDepth = (kernel, offered) => (parts === undefined ? depthParts(kernel, offered, target) : random.chance(0.8) ? random.pick(offered) : undefined);
-  const program = lower(main, { fuse, attention: joins, depth, target, storage });
+  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, target, storage });
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));
@@ -242,7 +246,7 @@ function lowerChecked(main: Graph, { fuse, attention, storage, parts }: Variant,
 function planChecked(program: Program, { attention }: Variant, target: Target): Plan {
   const schedule = (kernel: Kernel) => {
     const candidates = typeof attention === 'number' ? attentionCandidates(kernel, target) : [];
-    return candidates.length > 0 ? new Random(attention as number).pick(candidates).schedule : undefined;
+    return candidates.length > 0 ? pickTile(kernel, candidates, new Random(attention as number)) : undefined;
   };
   const { value: plan, diagnostics } = makePlan(program, target, { schedule });
   if (!plan || diagnostics.length > 0) throw new Failed('plan', diagnostics.map((d) => render(d)).join('\n'));
@@ -263,6 +267,13 @@ function planChecked(program: Program, { attention }: Variant, target: Target): 
     }
   }
   return plan;
+}
+
+/** Mostly one that walks over several tiles of keys, where there is one: most tiles hold all keys of a small problem. */
+function pickTile(kernel: Kernel, candidates: readonly Candidate[], random: Random): AttentionTilesSchedule {
+  const problem = attentionProblem(kernel)!;
+  const several = candidates.filter(({ schedule }) => attentionLayout(problem, schedule).keyTiles > 1);
+  return random.pick(several.length > 0 && random.chance(0.75) ? several : candidates).schedule;
 }
 
 /** Of every kernel, and of attention in several other tiles: too many to run, and told without running. */

@@ -20,13 +20,13 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
   const half = machine?.target.shaderF16 ?? false;
   const without = random.chance(0.5) ? [] : GRAPH_PASSES.flatMap((_, i) => (random.chance(0.4) ? [i] : []));
   return [
-    { ...PLAIN, target: random.chance(0.7) ? 'web' : 'native', storage: half && random.chance(0.4) ? 'f16' : 'f32' },
+    { ...PLAIN, target: random.chance(0.7) ? 'web' : 'native', storage: half && random.chance(0.4) ? 'f16' : 'f32', attention: random.chance(0.3) ? random.integer(0, 999) : 'chosen' },
     {
       without,
       fuse: random.chance(0.7),
       target: random.pick(['web', 'native', 'native without subgroups', 'web on a CPU']),
       storage: random.chance(half ? 0.5 : 0.25) ? 'f16' : 'f32',
-      attention: random.chance(0.4) ? random.integer(0, 999) : random.pick(['chosen', 'never']),
+      attention: random.chance(0.6) ? random.integer(0, 999) : random.pick(['chosen', 'never']),
       instrument: random.chance(0.1),
       ...(random.chance(0.5) && { parts: random.integer(0, 999) }),
     },

@@ -35,13 +35,17 @@ class ModelWriter {
 
   write(): string {
     const { random: r } = this;
-    let state: State = r.chance(0.5)
-      ? { kind: 'tokens', b: r.pick([1, 1, 2]), n: r.pick([1, 2, 5, 7, 9, 13, 16, 20, 33]), d: r.pick([4, 6, 8, 10, 12, 15, 16]) }
+    // Some are about attention over more keys than small tiles hold.
+    const attends = r.chance(0.25);
+    const sizes = attends ? { n: [5, 13, 17, 20, 33, 50], d: [4, 6, 8, 12] } : { n: [1, 2, 5, 7, 9, 13, 16, 20, 33, 50], d: [4, 6, 8, 10, 12, 15, 16] };
+    let state: State = attends || r.chance(0.5)
+      ? { kind: 'tokens', b: r.pick([1, 1, 2]), n: r.pick(sizes.n), d: r.pick(sizes.d) }
       : { kind: 'picture', b: r.pick([1, 1, 2]), c: r.pick([1, 2, 3, 4, 6, 8]), h: r.pick([1, 4, 5, 6, 7, 8, 11]), w: r.pick([1, 4, 6, 7, 8, 9]) };
     const outputs: string[] = [];
     this.#body.push('x = start');
     const start = shapeOf(state);
-    for (let i = r.integer(1, 4); i > 0; i--) {
+    if (attends && state.kind === 'tokens') state = this.#attention(state);
+    for (let i = attends ? r.integer(0, 1) : r.integer(1, 4); i > 0; i--) {
       state = state.kind === 'tokens' ? this.#tokens(state) : this.#picture(state);
       if (r.chance(0.2)) {
         const own = `mid${this.#next++}`;
@@ -148,7 +152,7 @@ class ModelWriter {
     const depth = r.pick([1, 2, 3, 4, 5, 7, 8, 16]);
     const values = r.chance(0.7) ? depth : r.pick([1, 3, 4, 6, 8]);
     const cross = r.chance(0.3);
-    const m = cross ? r.pick([1, 2, 5, 8, 11, 17, 41]) : n;
+    const m = cross ? r.pick([1, 2, 5, 8, 11, 17, 41, 70]) : n;
     const context = cross ? this.#input([b, m, r.pick([3, 8, d])]) : 'x';
     const shared = heads > 1 && r.chance(0.25);
     const id = this.#next++;
@@ -164,6 +168,12 @@ class ModelWriter {
     if (shared) says(`${k} = ${project('k', context, depth)}`, `${v} = ${project('v', context, values)}`);
     else if (!cross && depth === values && r.chance(0.4)) says(`${k}, ${v} = [${ki ? '' : 'transpose('}t${ki ? '' : ', [0, 2, 1, 3])'} for t in rearrange(${project('kv', 'x', 2 * heads * depth)}, "b n (t h d) -> t b h n d", t = 2, h = ${heads})]`, ...(vi === ki ? [] : [`${v} = transpose(${v}, [0, 2, 1, 3])`]));
     else says(`${k} = ${split(ki, project('k', context, heads * depth))}`, `${v} = ${split(vi, project('v', context, heads * values))}`);
+    // Queries that a small window makes of their neighbours.
+    if (r.chance(0.2)) {
+      const [w, inner] = [`w${this.#next++}`, qi ? 'b h n d' : 'b n h d'];
+      const window = r.pick([3, 5]);
+      says(`param ${w}: [${heads * depth}, 1, ${window}]`, `${q} = rearrange(conv(rearrange(${q}, "${inner} -> b (h d) n"), ${w}, padding = ${(window - 1) / 2}, groups = ${heads * depth}), "b (h d) n -> ${inner}", h = ${heads})`);
+    }
     if (r.chance(0.15)) says(`${q} = normalize(${q})`);
     if (r.chance(0.1) && qi && depth % 2 === 0) says(`${q} = rotate(${q}, angles(cast(iota(${n}), "f32"), ${depth / 2}))`);
     const kAxes = shared ? 'b j d' : axes(ki, 'j', 'd');
@@ -186,7 +196,7 @@ class ModelWriter {
         () => says(`param ${w}: [${heads}, ${heads}]`, `${s} = einsum("b h i j, h g -> b g i j", ${s}, ${w})`),
       ])();
     }
-    const maps = r.pick([`softmax(${s})`, `softmax(${s})`, `softmax(${s})`, `exp(log_softmax(${s}))`, `(softmax(${s}) * 0.9)`, `softmax(${s}, axis = -2)`, `(relu(${s}) / ${m})`]);
+    const maps = r.pick([`softmax(${s})`, `softmax(${s})`, `softmax(${s})`, `softmax(${s})`, `exp(log_softmax(${s}))`, `(softmax(${s}) * 0.9)`, `softmax(${s}, axis = -2)`, `(relu(${s}) / ${m})`]);
     const merged = r.chance(0.7) ? 'b i (h e)' : 'b i h e';
     says(`x${id} = einsum("b h i j, ${vAxes} -> ${r.chance(0.5) ? 'b h i e' : 'b i h e'}", ${maps}, ${v})`);
     const made = this.#body.at(-1)!.includes('-> b h i e') ? 'b h i e' : 'b i h e';
@@ -361,7 +371,7 @@ class ModelWriter {
   #head(state: State): string {
     const { random: r } = this;
     if (state.kind === 'picture') return r.pick(['x', 'mean(x, axis = [2, 3])', 'head: Linear(5)(mean(x, axis = [2, 3]))', 'sum(x)', 'amax(x, axis = 1)', 'x[:, :, ::-1]', 'softmax(x, axis = 1)', 'reshape(x, [-1])']);
-    return r.pick(['x', 'head: Linear(7)(x[:, 0])', 'mean(x, axis = 1)', 'argmax(x)', 'softmax(x)', 'norm: LayerNorm()(x)', 'argsort(x)[..., 0]', 'log_softmax(mean(x, axis = 1))', 'x[:, -1:, :]', 'variance(x, axis = -1)', 'flip(x, 1)', 'amin(x, axis = [0, 2])']);
+    return r.pick(['x', 'head: Linear(7)(x[:, 0])', 'mean(x, axis = 1)', 'argmax(x)', 'argmax(relu(x))', 'softmax(x)', 'norm: LayerNorm()(x)', 'argsort(x)[..., 0]', `argsort(floor(x * 2))[..., :${Math.min(3, state.d)}]`, 'log_softmax(mean(x, axis = 1))', 'x[:, -1:, :]', 'variance(x, axis = -1)', 'flip(x, 1)', 'amin(x, axis = [0, 2])']);
   }
 }
 

@@ -15,13 +15,18 @@ export function randomGraph(seed: number, options: RandomGraphOptions = {}): Gra
   return new RandomGraph(seed, { steps: 8, maxElements: 3000, discontinuous: true, ...options }).build();
 }
 
-/** Seeded values for a graph's inputs and parameters: about [-1, 1), statistics positive, indices below 13. */
+/**
+ * Seeded values for a graph's inputs and parameters: about [-1, 1), statistics positive, integers from -6 to 12. Some inputs
+ * hold quarters only, so that values are equal, zero and exact in sums.
+ */
 export function randomBindings(graph: Graph, seed = 1): { inputs: Record<string, Tensor>; params: (name: string, shape: Shape) => Tensor } {
   const inputs = graph.inputs.map(({ name, node }) => {
     const { shape, dtype } = graph.nodes[node];
     const random = new Random(seed * 7919 + hash(name));
     const data = dtype === 'f32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
-    for (let i = 0; i < data.length; i++) data[i] = dtype === 'f32' ? random.next() * 2 - 1 : random.integer(0, dtype === 'bool' ? 1 : 12);
+    const quarters = random.chance(0.3);
+    const real = (): number => (quarters ? random.integer(-4, 4) / 4 : random.next() * 2 - 1);
+    for (let i = 0; i < data.length; i++) data[i] = dtype === 'f32' ? real() : dtype === 'bool' ? random.integer(0, 1) : random.integer(-6, 12);
     return [name, { shape, dtype, data }] as const;
   });
   const params = (name: string, shape: Shape): Tensor => {
@@ -87,11 +92,14 @@ class RandomGraph extends RandomBuilder {
       slice: (x) => this.#slice(x),
       split: (x) => this.#splitJoin(x),
       concat: (x) => this.#concat(x),
+      join: (x) => this.#join(x),
+      joined: (x) => this.#join(x),
       pad: (x) => this.#pad(x),
       gather: (x) => this.#gather(x),
       mask: (x) => this.#mask(x),
       squeezeExcite: (x) => this.op('mul', [x, this.back(x, this.op('sigmoid', [this.mean(x)]))]),
       position: (x) => this.#position(x),
+      integers: (x) => this.op('add', [x, this.times(this.op('cast', [this.#integers(this.shapeOf(x), 5)], { dtype: 'f32' }), 0.1)]),
       dead: (x) => void this.unary(x),
       ...(this.options.discontinuous ? { jump: (x: NodeId) => this.#jump(x), sort: (x: NodeId) => this.#sort(x) } : {}),
     };
@@ -266,6 +274,36 @@ class RandomGraph extends RandomBuilder {
     return this.fits(shape.with(axis, 2 * shape[axis] + 3)) ? this.op('concat', parts, { axis }) : undefined;
   }
 
+  /** A longer tensor of what is made for it alone, and perhaps of what others read too. */
+  #join(x: NodeId): NodeId | undefined {
+    const r = this.random;
+    const make = (): NodeId | undefined =>
+      r.pick<() => NodeId | undefined>([
+        () => this.#linear(x),
+        () => this.#linear(x),
+        () => this.#einsum(x),
+        () => this.#einsum(x),
+        () => this.#convolution(x),
+        () => this.softmax(x),
+        () => this.layerNorm(x),
+        () => this.reduce(x),
+        () => this.#pooling(x),
+        () => this.#linear(this.layerNorm(x) ?? x),
+      ])();
+    const made = make();
+    if (made === undefined || this.rank(made) === 0) return undefined;
+    const shape = this.shapeOf(made);
+    const axis = r.integer(0, shape.length - 1);
+    const beside = shape.with(axis, r.integer(1, 3));
+    if (r.chance(0.25)) return this.op('pad', [made], { padding: beside.map((n, i) => ({ low: 0, high: i === axis ? n : 0 })), value: r.pick([0, 0.5]) });
+    const other = r.pick([() => this.param(beside), () => this.input(beside), () => this.full(0.5, beside), () => this.full(-1, beside)])();
+    const same = r.chance(0.3) ? make() : undefined;
+    const parts = [made, other, ...(same !== undefined && this.shapeOf(same).join() === shape.join() ? [same] : [])];
+    if (!this.fits(shape.with(axis, 2 * shape[axis] + 3))) return undefined;
+    if (r.chance(0.3)) this.pool.push(made);
+    return this.op('concat', r.shuffle(parts), { axis });
+  }
+
   #pad(x: NodeId): NodeId | undefined {
     const padding = this.axes(x).map(() => ({ low: this.random.pick([0, 0, 1, 2]), high: this.random.pick([0, 0, 1]) }));
     const shape = this.shapeOf(x).map((d, i) => d + padding[i].low + padding[i].high);
@@ -286,13 +324,14 @@ class RandomGraph extends RandomBuilder {
     return this.op('gather', [x, indices], { axis, batch });
   }
 
-  /** i32 arithmetic over iota: (i * a + b) mod n and the like. */
+  /** i32 arithmetic over iota, of either sign: (i * a + b) mod n and the like. */
   #integers(shape: Shape, n: number): NodeId {
     const r = this.random;
     const iota = this.op('reshape', [this.op('iota', [], { n: sizeOf(shape) })], { shape });
     const c = (value: number): NodeId => this.full(value, shape, 'i32');
-    let i = this.op('add', [this.op('mul', [iota, c(r.integer(1, 5))]), c(r.integer(0, 9))]);
-    i = this.op(r.pick(['mod', 'div'] as const), [i, c(r.integer(1, n))]);
+    const start = r.chance(0.5) ? this.input(shape, 'i32') : iota;
+    let i = this.op('add', [this.op('mul', [start, c(r.pick([1, 2, 3, 5, -1, -3]))]), c(r.integer(-9, 9))]);
+    i = this.op(r.pick(['mod', 'div'] as const), [i, c(r.pick([1, 1, 1, -1]) * r.integer(1, n))]);
     if (r.chance(0.3)) i = this.op('max', [this.op('sub', [i, c(1)]), this.op('neg', [c(1)])]);
     return r.chance(0.3) ? this.op('abs', [this.op('min', [i, c(n)])]) : i;
   }
@@ -336,8 +375,16 @@ class RandomGraph extends RandomBuilder {
     const shape = this.shapeOf(x);
     const rank = shape.length;
     if (rank === 0) return undefined;
-    const order = this.op('argsort', [x], { descending: this.random.chance(0.5) });
-    const top = this.op('slice', [order], { start: shape.map(() => 0), size: shape.with(rank - 1, Math.min(3, shape[rank - 1])), step: shape.map(() => 1) });
-    return this.op('gather', [x, top], { axis: rank - 1, batch: rank - 1 });
+    const r = this.random;
+    // Where values are equal, the order shows in places, or in what else is taken from them.
+    const key = r.pick<() => NodeId>([
+      () => x,
+      () => this.op('max', [x, this.full(0, shape)]),
+      () => this.op('floor', [this.plus(this.times(x, 2.3), 0.123)]),
+      () => this.op('cast', [this.#integers(shape, 5)], { dtype: 'f32' }),
+    ])();
+    const order = this.op('argsort', [key], { descending: r.chance(0.5) });
+    const top = this.op('slice', [order], { start: shape.map(() => 0), size: shape.with(rank - 1, Math.min(r.pick([3, 8]), shape[rank - 1])), step: shape.map(() => 1) });
+    return r.chance(0.3) ? this.op('cast', [top], { dtype: 'f32' }) : this.op('gather', [x, top], { axis: rank - 1, batch: rank - 1 });
   }
 }

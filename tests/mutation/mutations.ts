@@ -13,9 +13,9 @@ export interface Mutation {
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a contraction multiplies its tiles before all of them are staged',
-    file: 'src/codegen/families/contraction-staged.ts',
-    find: 'for (const operand of operands) operand.stage(axis(over), prefetch);\n    emitter.push(barrier);',
-    replace: 'for (const operand of operands) operand.stage(axis(over), prefetch);',
+    file: 'src/codegen/families/contraction-depth.ts',
+    find: 'for (const operand of operands) operand.stage(axis(over), early);\n    emitter.push(barrier);',
+    replace: 'for (const operand of operands) operand.stage(axis(over), early);',
     about: 'einsum|Linear|linear|matmul',
   },
   {
@@ -148,13 +148,54 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/codegen/helpers.ts',
     find: 'const result = modulo ? add(rest, mul(both, d)) : sub(q, both);',
     replace: 'const result = modulo ? add(rest, mul(both, d)) : q;',
-    about: 'iota',
+    about: String.raw`i32\[[^\]]*\][^]* / `,
   },
   {
     name: 'a stage is taken for a row of a longer output',
     file: 'src/kernel-forms.ts',
     find: '(!axes || own.extent === axes[i].extent)',
     replace: 'true',
+    about: String.raw`concat\(|\bpad\(`,
+  },
+  {
+    name: 'the norms that a product computes first are those of the first rows',
+    file: 'src/codegen/families/contraction-prologue.ts',
+    find: 'const row = add(mul(group, u32(tile)), place);',
+    replace: 'const row = place;',
+    about: 'Norm',
+  },
+  {
+    name: 'a product reads the norms of its rows before all are there',
+    file: 'src/codegen/families/contraction-prologue.ts',
+    find: 'emitter.push(ifOf(passes * rows > tile ? and(first, less(place, u32(tile))) : first, keep), barrier);',
+    replace: 'emitter.push(ifOf(passes * rows > tile ? and(first, less(place, u32(tile))) : first, keep));',
+    about: 'Norm',
+  },
+  {
+    name: 'a norm is left to the products that read it although it is an output',
+    file: 'src/lower/prologues.ts',
+    find: 'isBound(graph.nodes[id]) || flow.outputs.has(id) || users.length === 0',
+    replace: 'isBound(graph.nodes[id]) || users.length === 0',
+  },
+  {
+    name: 'what a kernel stores a second time begins where the concat does',
+    file: 'src/lower/draft.ts',
+    find: '{ to: root, start: box.start }',
+    replace: '{ to: root, start: box.start.map(() => 0) }',
     about: 'concat',
+  },
+  {
+    name: 'a piece of a concat is stored twice although the concat reads what is made later',
+    file: 'src/lower/pieces.ts',
+    find: 'if (draft.stages.some((s) => loadsOf(s.body).some((l) => Number(/\\d+$/.exec(l.buffer)![0]) >= arg))) return false;',
+    replace: 'void loadsOf;',
+    about: 'concat',
+  },
+  {
+    name: 'the window that makes the queries of attention lacks its last tap',
+    file: 'src/codegen/values.ts',
+    find: 'const values = Array.from({ length: unrolled }, (_, step)',
+    replace: 'const values = Array.from({ length: Math.max(1, unrolled - 1) }, (_, step)',
+    about: String.raw`conv\(rearrange\(q`,
   },
 ];

@@ -1,0 +1,4 @@
+/** More programs with fixed seeds: programs.test.ts. */
+import { testFixed } from './suite.ts';
+
+testFixed(3);
