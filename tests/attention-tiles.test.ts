@@ -59,7 +59,7 @@ describe('attention in tiles', () => {
 
   test('a few heads of one image still make work for a large GPU', () => {
     const kernel = kernelOf({ batch: 3, rows: 197, keys: 197, depth: 64, values: 64 });
-    for (const target of [WEB, LARGE]) expect(attentionLayout(attentionProblem(kernel)!, attentionTiles(kernel, target)!).groups).toBeGreaterThanOrEqual(100);
+    for (const target of [WEB, LARGE]) expect(attentionLayout(attentionProblem(kernel)!, attentionTiles(kernel, target)!).groups).toBeGreaterThanOrEqual(64);
   });
 
   test('many heads share what is staged among many rows', () => {

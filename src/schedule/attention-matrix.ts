@@ -103,5 +103,6 @@ function estimate({ fragments, subgroups, keys }: AttentionMatrixSchedule, layou
   const registers = 56 + kept + fragments * (8 * valueFragments + 4 * depthFragments + 16) + 4 * staged;
   const resident = Math.floor(Math.min(GPU.groups, GPU.threads / size, GPU.registers / (registers * size), GPU.bytes / layout.bytes));
   const waves = Math.ceil(groups / (GPU.cores * Math.max(1, resident)));
-  return Math.hypot(busy, waves * chain);
+  // What waits is filled by other workgroups of the core; one that is alone fills half of it at most.
+  return resident > 1 ? Math.hypot(busy, waves * chain) : busy + (waves * chain) / 2;
 }
