@@ -90,6 +90,8 @@ export interface CompileOptions {
   readonly target: Target;
   /** How weights and intermediate tensors are stored; arithmetic is f32 either way. */
   readonly dtype: 'f32' | 'f16';
+  /** How f32 inputs are given and stored; f32 where absent. */
+  readonly inputs?: 'f32' | 'f16';
   /** False: every operation its own kernel, for the report's 'before'. */
   readonly fuse?: boolean;
   readonly passes?: PassOptions;
@@ -121,6 +123,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
     depth: (kernel, offered) => depthParts(kernel, offered, options.target),
     target: options.target,
     storage: options.dtype,
+    inputs: options.inputs,
   });
   const planned = makePlan(program, options.target, { schedule: options.schedule });
   const { value: plan, diagnostics } = planned;

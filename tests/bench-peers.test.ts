@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const timing = (median: number) => ({ median, samples: 3 });
 const result = (model: string, whole: number, peer: CaseResult['peers'][string], rest: Partial<CaseResult> = {}): CaseResult => ({
-  model, dtype: 'f32', batch: 1, ours: { runsOn: 'gpu', whole: timing(whole), device: timing(whole / 2) }, peers: { peer }, ...rest,
+  model, dtype: 'f32', inputs: 'f32', batch: 1, ours: { runsOn: 'gpu', whole: timing(whole), device: timing(whole / 2) }, peers: { peer }, ...rest,
 });
 
 describe('comparisons', () => {
@@ -41,16 +41,16 @@ describe('comparisons', () => {
     ];
     const means = geometricMeans(results);
     expect(means).toEqual([
-      { dtype: 'f32', batch: 1, peer: 'peer', place: 'whole', ratio: expect.closeTo(4, 12), models: 2 },
-      { dtype: 'f32', batch: 64, peer: 'peer', place: 'whole', ratio: expect.closeTo(3, 12), models: 1 },
+      { dtype: 'f32', inputs: 'f32', batch: 1, peer: 'peer', place: 'whole', ratio: expect.closeTo(4, 12), models: 2 },
+      { dtype: 'f32', inputs: 'f32', batch: 64, peer: 'peer', place: 'whole', ratio: expect.closeTo(3, 12), models: 1 },
     ]);
     expect(comparisonTable(results)).toBe(
       `
-model  dtype  batch  whole, ms          peer  device, ms
-a      f32        1       1.00  2.00 (2.00x)       0.500
-b      f32        1       1.00  8.00 (8.00x)       0.500
-a      f32       64       1.00  3.00 (3.00x)       0.500
-b      f32       64       1.00             -       0.500
+model  dtype  inputs  batch  whole, ms          peer  device, ms
+a      f32    f32         1       1.00  2.00 (2.00x)       0.500
+b      f32    f32         1       1.00  8.00 (8.00x)       0.500
+a      f32    f32        64       1.00  3.00 (3.00x)       0.500
+b      f32    f32        64       1.00             -       0.500
 
 f32, batch 1, whole: peer takes 4.00 times as long (geometric mean of 2)
 f32, batch 64, whole: peer takes 3.00 times as long (geometric mean of 1)
@@ -60,7 +60,7 @@ b, f32, batch 64: peer: out of memory`.slice(1),
     const head = { format: 'vitc-peers', version: 1, device: 'D', date: '2026-01-02T03:04:05Z', command: 'vitc bench a b', versions: { vitc: '0' }, seconds: 1 } as const;
     const markdown = comparisonMarkdown(head, results);
     expect(markdown).toContain('D, 2026-01-02; vitc 0. `vitc bench a b`');
-    expect(markdown).toContain('| a | f32 | 64 | 1.00 | 3.00 (3.00x) | 0.500 |');
+    expect(markdown).toContain('| a | f32 | f32 | 64 | 1.00 | 3.00 (3.00x) | 0.500 |');
   });
 });
 
@@ -156,26 +156,40 @@ describe.skipIf(!gpu)('vitc bench --peers', () => {
     expect(mean.ratio).toBeCloseTo(2e6 / ours.device!.median, 6);
     const lines = readFileSync(join(folder, 'out.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
     expect([lines[0].format, lines.slice(1)]).toEqual(['vitc-peers', printed.results]);
-    expect(readFileSync(join(folder, 'out.md'), 'utf8')).toContain('| models.vit#Tiny | f32 | 2 |');
+    expect(readFileSync(join(folder, 'out.md'), 'utf8')).toContain('| models.vit#Tiny | f32 | f32 | 2 |');
   });
 
   it('says what fails and goes on with the rest', () => {
     const run = bench(['models.vit#Other', 'models.vit#Tiny', '--dtype', 'f16', '--python', './python', '--peers', 'torch-graph,torch-eager,ort-webgpu'], modules);
     expect(run.status).toBe(1);
-    expect(run.stdout).toContain('models.vit#Other, f16, batch 1: torch-eager: timm has no model Other');
-    expect(run.stdout).toContain('models.vit#Other, f16, batch 1: ort-webgpu: timm has no model Other');
-    expect(run.stdout).toContain('models.vit#Tiny, f16, batch 1: torch-graph: CUDA graphs need a CUDA device');
-    expect(run.stdout).toContain('models.vit#Tiny, f16, batch 1: ort-webgpu: no kernel for float16');
-    expect(run.stdout).toMatch(/f16, batch 1, whole: torch-eager takes [\d.]+ times as long \(geometric mean of 1\)/);
+    expect(run.stdout).toContain('models.vit#Other, f16, f16 inputs, batch 1: torch-eager: timm has no model Other');
+    expect(run.stdout).toContain('models.vit#Other, f16, f16 inputs, batch 1: ort-webgpu: timm has no model Other');
+    expect(run.stdout).toContain('models.vit#Tiny, f16, f16 inputs, batch 1: torch-graph: CUDA graphs need a CUDA device');
+    expect(run.stdout).toContain('models.vit#Tiny, f16, f16 inputs, batch 1: ort-webgpu: no kernel for float16');
+    expect(run.stdout).toMatch(/f16, f16 inputs, batch 1, whole: torch-eager takes [\d.]+ times as long \(geometric mean of 1\)/);
     const other = bench(['models.vit#Tiny', '--python', './python-other', '--peers', 'torch-eager']);
     expect([other.status, other.stdout]).toEqual([1, expect.stringContaining("timm's Tiny has 145 weights, ours 144: they are not one model")]);
+  });
+
+  it('feeds ours as the peers of each dtype are fed, unless told', () => {
+    const inputs = (...args: string[]): unknown => {
+      const { stdout, stderr } = bench(['models.vit#Tiny', '--dtype', 'f32,f16', '--json', '--python', './nowhere', ...args]);
+      return stdout === '' ? stderr : JSON.parse(stdout).results.map((r: CaseResult) => [r.dtype, r.inputs, r.ours.error]);
+    };
+    expect(inputs('--peers')).toEqual([['f32', 'f32', undefined], ['f16', 'f16', undefined]]);
+    expect(inputs('--peers', '--inputs', 'f32')).toEqual([['f32', 'f32', undefined], ['f16', 'f32', undefined]]);
+    expect(inputs()).toEqual([['f32', 'f32', undefined], ['f16', 'f32', undefined]]);
+    expect(inputs('--inputs', 'f16')).toEqual([['f32', 'f32', undefined], ['f16', 'f16', undefined]]);
+    const single = bench(['models.vit#Tiny', '--dtype', 'f16', '--inputs', 'f16', '--json']);
+    expect(JSON.parse(single.stdout)).toMatchObject({ dtype: 'f16', inputs: 'f16' });
+    expect(bench(['models.vit#Tiny', '--inputs', 'f16'])).toMatchObject({ status: 2, stderr: expect.stringContaining('--inputs f16 is taken with --dtype f16 only, and the dtype is f32') });
   });
 
   it('measures ours alone where no peer is there, and takes no nonsense', () => {
     const alone = bench(['models.vit#Tiny', '--python', './nowhere', '--peers']);
     expect([alone.status, alone.stderr]).toEqual([0, expect.stringContaining('no PyTorch with timm: ./nowhere there is no program ./nowhere')]);
     expect(alone.stderr).toContain('no onnxruntime-node');
-    expect(alone.stdout).toMatch(/^model +dtype +batch +whole, ms +device, ms\nmodels\.vit#Tiny +f32 +1 +[\d.]+ +[\d.]+\n$/);
+    expect(alone.stdout).toMatch(/^model +dtype +inputs +batch +whole, ms +device, ms\nmodels\.vit#Tiny +f32 +f32 +1 +[\d.]+ +[\d.]+\n$/);
     expect(bench(['models.vit#Tiny', '--peers', 'torch-eagre'])).toMatchObject({ status: 2, stderr: expect.stringContaining('did you mean torch-eager?') });
     expect(bench(['models.vit#Tiny', '--batch', '1,x'])).toMatchObject({ status: 2, stderr: expect.stringContaining('a positive integer is wanted') });
     expect(bench(['models.vit#Tiny', '--set', 'size=5', '--peers'])).toMatchObject({ status: 2, stderr: expect.stringContaining('--set is not taken') });

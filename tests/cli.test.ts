@@ -53,6 +53,20 @@ describe('vitc', () => {
     expect(vitc('check', 'vit_tiny_patch16_22').stderr).toContain('did you mean vit_tiny_patch16_224?');
   });
 
+  it('takes inputs in half precision where tensors are, and nowhere else', () => {
+    const wrong = 'error[E0905]: --inputs f16 is taken with --dtype f16 only, and the dtype is f32';
+    for (const command of [['compile', 'tiny.vit', '-o', 'halves'], ['run', 'tiny.vit', '--seed', '1'], ['emit', 'tiny.vit', '--stage', 'plan'], ['verify', 'tiny.vit', '--golden', 'g.json'], ['report', 'tiny.vit'], ['tune', 'tiny.vit'], ['sweep', 'tiny.vit', '--set', 'size=4,8']]) {
+      expect([command[0], vitc(...command, '--inputs', 'f16')]).toEqual([command[0], { status: 2, stdout: '', stderr: expect.stringContaining(wrong) }]);
+    }
+    expect(existsSync(join(folder, 'halves'))).toBe(false);
+    expect(vitc('emit', 'tiny.vit', '--stage', 'kernels', '--dtype', 'f16', '--inputs', 'f16').stdout).toContain('image: f32[1, 3, 4, 4] as f16 input');
+    expect(JSON.parse(vitc('report', 'tiny.vit', '--dtype', 'f16', '--inputs', 'f16', '--json').stdout)).toMatchObject({ dtype: 'f16', inputs: 'f16' });
+    expect(vitc('report', 'tiny.vit', '--compare', '@dtype=f16,inputs=f16').status).toBe(0);
+    const made = vitc('compile', 'tiny.vit', '-o', 'halves', '--seed', '1', '--dtype', 'f16', '--inputs', 'f16');
+    expect([made.status, readFileSync(join(folder, 'halves/README.md'), 'utf8')]).toEqual([0, expect.stringContaining('| input | `image` | `f16[1, 3, 4, 4]` |')]);
+    expect(vitc('run', 'halves', '--inputs', 'f16')).toMatchObject({ status: 2, stderr: expect.stringContaining('halves is a package, whose inputs were chosen when it was compiled') });
+  });
+
   it('checks files', () => {
     const good = vitc('check', 'tiny.vit');
     expect([good.status, good.stderr]).toEqual([0, '']);

@@ -3,15 +3,21 @@ import { expect, test } from 'vitest';
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
 import { compileGraph } from '../src/compile.ts';
+import { verifyProgram } from '../src/verify-kernel.ts';
 import { MATRIX_UNITS, validate } from './helpers/null-device.ts';
 import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
 
 test.each(TINY)('$name', async (tiny) => {
-  for (const dtype of ['f32', 'f16'] as const) {
-    const { value, diagnostics } = compileGraph(tinyGraph(tiny, 2), { target: MATRIX_UNITS, dtype });
+  // All in one module would collide; what differs is checked once.
+  const valid = new Set<string>();
+  for (const [dtype, inputs] of [['f32', 'f32'], ['f16', 'f32'], ['f16', 'f16']] as const) {
+    const { value, diagnostics } = compileGraph(tinyGraph(tiny, 2), { target: MATRIX_UNITS, dtype, inputs });
     expect(diagnostics).toEqual([]);
-    const codes = value!.plan.kernels.map((kernel) => printModule(generateKernel(kernel, MATRIX_UNITS).module));
-    // All in one module would collide; what differs is checked once.
-    for (const code of new Set(codes)) expect(await validate(code)).toEqual([]);
+    expect(verifyProgram(value!.program, MATRIX_UNITS.limits.maxStorageBuffersPerShaderStage)).toEqual([]);
+    for (const kernel of value!.plan.kernels) {
+      const code = printModule(generateKernel(kernel, MATRIX_UNITS).module);
+      if (!valid.has(code)) expect(await validate(code)).toEqual([]);
+      valid.add(code);
+    }
   }
 });

@@ -127,7 +127,7 @@ describe('a package', () => {
       export const requirements = deviceDescriptor(plan);
 
       export function load(options) {
-        return loadModel(plan, import.meta.url, options, readPictures);
+        return loadModel(plan, import.meta.url, options, { readPictures });
       }
       "
     `);

@@ -38,7 +38,7 @@ describe.skipIf(!gpu)('large inputs', () => {
   }
 
   /** Writes `source` at `offset` and gives what the whole target then holds, once the GPU has come to it. */
-  function written(uploads: Uploads, target: GPUBuffer, offset: number, source: Float32Array | Int32Array): Promise<Uint32Array> {
+  function written(uploads: Uploads, target: GPUBuffer, offset: number, source: Float32Array | Int32Array | Uint16Array): Promise<Uint32Array> {
     uploads.write(target, offset, source);
     const read = device.createBuffer({ size: target.size, usage: COPY_DST | MAP_READ });
     const encoder = device.createCommandEncoder();
@@ -92,6 +92,21 @@ describe.skipIf(!gpu)('large inputs', () => {
     for (let i = 0; i < 3; i++) {
       const words = await written(uploads, target, 0, new Float32Array(bits.buffer));
       expect(words.findIndex((word, at) => word !== bits[at])).toBe(-1);
+    }
+    uploads.destroy();
+    target.destroy();
+  });
+
+  test('of halves, chunk by chunk, from the middle of their memory', async () => {
+    const uploads = new Uploads(device, [5 * MB]);
+    const target = device.createBuffer({ size: 5 * MB + 512, usage: COPY_DST | COPY_SRC });
+    const halves = new Uint16Array(5 * MB / 2 + 1).subarray(1);
+    for (let i = 0; i < halves.length; i++) halves[i] = Math.imul(i, 40503) >>> 3;
+    for (let i = 0; i < 3; i++) {
+      const words = await written(uploads, target, 256, halves);
+      const stored = new Uint16Array(words.buffer, 256, halves.length);
+      expect(stored.findIndex((half, at) => half !== halves[at])).toBe(-1);
+      expect([words[63], words[64 + halves.length / 2]]).toEqual([0, 0]);
     }
     uploads.destroy();
     target.destroy();

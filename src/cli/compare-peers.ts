@@ -89,10 +89,10 @@ async function prepare({ settings, peers, compileOptions, onPrepared }: CompareR
   let done = 0;
   const count = (): void => onPrepared(++done, total);
   const compile = async (i: number): Promise<void> => {
-    const { model, dtype, batch } = settings[i];
+    const { model, dtype, inputs, batch } = settings[i];
     const out = join(folder, String(i), 'package');
     const seed = compileOptions.includes('--weights') || compileOptions.includes('--seed') || facts.get(model)!.ownWeights ? [] : ['--seed', '1'];
-    packaged[i] = await runCompile([model, '-o', out, '--batch', String(batch), '--dtype', dtype, ...compileOptions, ...seed]).then(() => out, (failure: Error) => failure);
+    packaged[i] = await runCompile([model, '-o', out, '--batch', String(batch), '--dtype', dtype, '--inputs', inputs, ...compileOptions, ...seed]).then(() => out, (failure: Error) => failure);
     count();
   };
   // A process keeps the model that it exported last, so that one takes all of a model.

@@ -26,8 +26,13 @@ export interface Times {
 export interface Setting {
   readonly model: string;
   readonly dtype: 'f32' | 'f16';
+  /** How float inputs are given to ours; peers take those of their model's dtype. */
+  readonly inputs: 'f32' | 'f16';
   readonly batch: number;
 }
+
+/** What models must share for their ratios to be averaged. */
+export type Conditions = Omit<Setting, 'model'>;
 
 export interface CaseResult extends Setting {
   readonly ours: Times;
@@ -62,7 +67,7 @@ export function ratioOf({ ours, peers }: CaseResult, peer: string, place: Place)
   return a !== undefined && b !== undefined && alike ? b / a : undefined;
 }
 
-export interface Mean extends Pick<Setting, 'dtype' | 'batch'> {
+export interface Mean extends Conditions {
   readonly peer: string;
   readonly place: Place;
   /** Of the ratios of `models` models. */
@@ -70,13 +75,13 @@ export interface Mean extends Pick<Setting, 'dtype' | 'batch'> {
   readonly models: number;
 }
 
-/** Geometric means of the ratios, one for each dtype, batch, peer and place: like against like. */
+/** Geometric means of the ratios, one for each dtype, kind of inputs, batch, peer and place: like against like. */
 export function geometricMeans(results: readonly CaseResult[]): Mean[] {
-  const groups = new Map<string, { setting: Pick<Setting, 'dtype' | 'batch'>; cases: CaseResult[] }>();
+  const groups = new Map<string, { setting: Conditions; cases: CaseResult[] }>();
   for (const result of results) {
-    const { dtype, batch } = result;
-    const key = `${dtype} ${batch}`;
-    if (!groups.has(key)) groups.set(key, { setting: { dtype, batch }, cases: [] });
+    const { dtype, inputs, batch } = result;
+    const key = `${dtype} ${inputs} ${batch}`;
+    if (!groups.has(key)) groups.set(key, { setting: { dtype, inputs, batch }, cases: [] });
     groups.get(key)!.cases.push(result);
   }
   return [...groups.values()].flatMap(({ setting, cases }) =>
@@ -98,6 +103,11 @@ function columnsOf(results: readonly CaseResult[]): Column[] {
   return PLACES.flatMap((place) => names.filter((peer) => results.some((r) => r.peers[peer]?.[place])).map((peer): Column => ({ place, peer })));
 }
 
+/** `f32`, `f16, f16 inputs` */
+export function typesOf({ dtype, inputs }: Pick<Setting, 'dtype' | 'inputs'>): string {
+  return dtype === 'f32' ? dtype : `${dtype}, ${inputs} inputs`;
+}
+
 /** Three digits: `0.931`, `18.7`, `166`. */
 export function milliseconds(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
@@ -112,24 +122,24 @@ function rowsOf(results: readonly CaseResult[]): string[][] {
       return timing ? `${milliseconds(timing.median)}${ratio === undefined ? '' : ` (${ratio.toFixed(2)}x)`}` : '-';
     });
   const own = (result: CaseResult, place: Place): string => (result.ours[place] ? milliseconds(result.ours[place].median) : '-');
-  const head = ['model', 'dtype', 'batch', ...PLACES.flatMap((place) => [`${place}, ms`, ...columns.filter((c) => c.place === place).map((c) => c.peer)])];
-  return [head, ...results.map((r) => [r.model, r.dtype, String(r.batch), ...PLACES.flatMap((place) => [own(r, place), ...peerCells(r, place)])])];
+  const head = ['model', 'dtype', 'inputs', 'batch', ...PLACES.flatMap((place) => [`${place}, ms`, ...columns.filter((c) => c.place === place).map((c) => c.peer)])];
+  return [head, ...results.map((r) => [r.model, r.dtype, r.inputs, String(r.batch), ...PLACES.flatMap((place) => [own(r, place), ...peerCells(r, place)])])];
 }
 
 function meanLines(results: readonly CaseResult[]): string[] {
-  return geometricMeans(results).map(({ dtype, batch, peer, place, ratio, models }) => `${dtype}, batch ${batch}, ${place}: ${peer} takes ${ratio.toFixed(2)} times as long (geometric mean of ${models})`);
+  return geometricMeans(results).map(({ dtype, inputs, batch, peer, place, ratio, models }) => `${typesOf({ dtype, inputs })}, batch ${batch}, ${place}: ${peer} takes ${ratio.toFixed(2)} times as long (geometric mean of ${models})`);
 }
 
 function failureLines(results: readonly CaseResult[]): string[] {
   return results.flatMap((r) =>
-    Object.entries({ vitc: r.ours, ...r.peers }).flatMap(([name, times]) => (times.error === undefined ? [] : [`${r.model}, ${r.dtype}, batch ${r.batch}: ${name}: ${times.error}`])),
+    Object.entries({ vitc: r.ours, ...r.peers }).flatMap(([name, times]) => (times.error === undefined ? [] : [`${r.model}, ${typesOf(r)}, batch ${r.batch}: ${name}: ${times.error}`])),
   );
 }
 
 /** For a terminal. */
 export function comparisonTable(results: readonly CaseResult[]): string {
   const rows = rowsOf(results);
-  const right = new Set(rows[0].map((_, i) => i).filter((i) => i >= 2));
+  const right = new Set(rows[0].map((_, i) => i).filter((i) => i >= 3));
   return [table(rows, right), ...[meanLines(results), failureLines(results)].filter((lines) => lines.length > 0).map((lines) => lines.join('\n'))].join('\n\n');
 }
 
@@ -141,8 +151,8 @@ export function comparisonMarkdown(head: ComparisonHead, results: readonly CaseR
   const list = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n');
   return `${[
     `${head.device}${head.driver ? `, driver ${head.driver}` : ''}, ${head.date.slice(0, 10)}; ${versions}. \`${head.command}\``,
-    'Milliseconds a call, medians over windows that alternate between all in the run. *Whole*: from inputs to outputs in CPU memory. *Device*: both stay on the device, calls follow each other. In brackets: how many times as long the peer takes.',
-    [row(titles), row(titles.map((_, i) => (i < 2 ? '---' : '---:'))), ...rows.map(row)].join('\n'),
+    'Milliseconds a call, medians over windows that alternate between all in the run. *Whole*: from inputs to outputs in CPU memory. *Device*: both stay on the device, calls follow each other. In brackets: how many times as long the peer takes. *Inputs*: how pictures are given to ours; peers take them in the dtype of their model.',
+    [row(titles), row(titles.map((_, i) => (i < 3 ? '---' : '---:'))), ...rows.map(row)].join('\n'),
     ...[meanLines(results), failureLines(results)].filter((lines) => lines.length > 0).map(list),
   ].join('\n\n')}\n`;
 }

@@ -13,6 +13,7 @@ import { WEB, type Target } from '../targets.ts';
 import { openDevice, type DeviceChoice, type GpuDevice } from './devices.ts';
 import { CliError, EXIT } from './errors.ts';
 import { error } from '../diagnostics.ts';
+import type { StorageOptions } from './options.ts';
 import { writeFolder } from './outputs.ts';
 import { packageFiles } from './packages.ts';
 import { printDiagnostics } from './terminal.ts';
@@ -20,11 +21,16 @@ import { refuseTuningOnCpu, tunedChoice, type TuningFile } from './tuning.ts';
 
 export type Values = Float32Array | Int32Array;
 
+/** What a loaded package takes: halves by their bits too. */
+export type InputValues = Values | Uint16Array;
+
 export interface InputPort {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: DType;
   readonly image?: ImageSpec;
+  /** Of a package whose f32 input is given in half precision. */
+  readonly storage?: 'f16';
 }
 
 export interface OutputTensor {
@@ -42,7 +48,7 @@ export interface Executor {
 }
 
 /** The reference evaluator on the CPU. */
-export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f32' | 'f64', onProgress?: (done: number, total: number) => void, storage: 'f32' | 'f16' = 'f32'): Executor {
+export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f32' | 'f64', onProgress?: (done: number, total: number) => void, storage: StorageOptions = { dtype: 'f32' }): Executor {
   return {
     description: `the reference evaluator (CPU, ${precision})`,
     inputs: graph.inputs.map(({ name, node, image }) => ({ name, image, shape: graph.nodes[node].shape, dtype: graph.nodes[node].dtype })),
@@ -57,22 +63,21 @@ export function evaluatorExecutor(graph: Graph, read: ParamReader, precision: 'f
         const data = read(name, shape);
         return { shape, dtype: 'f32', data: precision === 'f64' ? Float64Array.from(data) : data };
       };
-      return evaluateGraph(graph, { inputs: typed, params }, { precision, storage, onProgress });
+      return evaluateGraph(graph, { inputs: typed, params }, { precision, storage: storage.dtype, inputs: storage.inputs, onProgress });
     },
     close() {},
   };
 }
 
-export interface CompileRequest {
-  readonly dtype: 'f32' | 'f16';
+export interface CompileRequest extends StorageOptions {
   readonly target: Target;
   readonly tuning?: TuningFile;
 }
 
 /** Compiles; diagnostics are printed, errors end the command. */
-export function compileOrFail(graph: Graph, { dtype, target, tuning }: CompileRequest): Compilation {
+export function compileOrFail(graph: Graph, { dtype, inputs, target, tuning }: CompileRequest): Compilation {
   const tuned = tuning && tunedChoice(tuning, target);
-  const { value, diagnostics } = compileGraph(graph, { dtype, target, schedule: tuned?.schedule });
+  const { value, diagnostics } = compileGraph(graph, { dtype, inputs, target, schedule: tuned?.schedule });
   if (!value) throw new CliError(diagnostics);
   printDiagnostics([...diagnostics, ...(tuned?.diagnostics() ?? [])]);
   return value;
@@ -86,10 +91,9 @@ export async function targetNamed(name: string): Promise<Target> {
   return opened.target;
 }
 
-export interface PackageRequest {
+export interface PackageRequest extends StorageOptions {
   readonly graph: Graph;
   readonly read: ParamReader;
-  readonly dtype: 'f32' | 'f16';
   /** Absent: whatever the device offers. */
   readonly target?: Target;
   readonly opened: GpuDevice;
@@ -102,7 +106,7 @@ export interface PackageRequest {
 /** Compiles for an open device, writes the package and loads it. */
 export async function packageExecutor(request: PackageRequest): Promise<LoadedPackage & { readonly files: readonly string[]; readonly compilation: Compilation }> {
   const { graph, opened } = request;
-  const compilation = compileOrFail(graph, { dtype: request.dtype, target: request.target ?? opened.target, tuning: request.tuning });
+  const compilation = compileOrFail(graph, { dtype: request.dtype, inputs: request.inputs, target: request.target ?? opened.target, tuning: request.tuning });
   const files = packageFiles(compilation, packWeights(compilation, request.read, request.onPacked));
   const parent = request.keep === undefined ? mkdtempSync(join(tmpdir(), 'vitc-')) : undefined;
   const folder = request.keep ?? join(parent!, 'package');
@@ -122,7 +126,7 @@ export async function packageExecutor(request: PackageRequest): Promise<LoadedPa
   }
 }
 
-export type AnyModel = Model<Record<string, Values>, Record<string, Values & { readonly shape: Shape }>>;
+export type AnyModel = Model<Record<string, InputValues>, Record<string, Values & { readonly shape: Shape }>>;
 
 interface PackageModule {
   readonly labels?: Readonly<Record<string, readonly string[]>>;
@@ -131,6 +135,7 @@ interface PackageModule {
 
 export interface LoadedPackage extends Executor {
   readonly model: AnyModel;
+  run(inputs: Readonly<Record<string, InputValues>>): ReturnType<Executor['run']>;
   /** Class names by output. */
   readonly labels: ReadonlyMap<string, readonly string[]>;
 }
@@ -155,9 +160,8 @@ export async function loadPackage(folder: string, opened: GpuDevice, onProgress?
   };
 }
 
-export interface OpenRequest {
+export interface OpenRequest extends StorageOptions {
   readonly device: DeviceChoice;
-  readonly dtype: 'f32' | 'f16';
   /** `web` keeps to WebGPU's defaults; anything else takes what the device offers. */
   readonly targetName?: string;
   readonly tuning?: TuningFile;
@@ -171,5 +175,5 @@ export async function openExecutor(graph: Graph, read: ParamReader, request: Ope
     refuseTuningOnCpu(request.tuning?.file);
     return evaluatorExecutor(graph, read, 'f32', request.onProgress);
   }
-  return packageExecutor({ graph, read, dtype: request.dtype, target: request.targetName === 'web' ? WEB : undefined, opened, tuning: request.tuning });
+  return packageExecutor({ graph, read, dtype: request.dtype, inputs: request.inputs, target: request.targetName === 'web' ? WEB : undefined, opened, tuning: request.tuning });
 }

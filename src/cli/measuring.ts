@@ -1,15 +1,16 @@
 /** Times of a loaded model: medians over many runs. */
 import { sizeOf } from '../graph.ts';
+import { encodeF16 } from '../half.ts';
 import type { Measured } from '../report/analyze.ts';
 import { unitValues } from '../weights/seeded.ts';
-import type { AnyModel, InputPort, LoadedPackage, Values } from './executor.ts';
+import type { AnyModel, InputPort, InputValues, LoadedPackage } from './executor.ts';
 
-/** Values in [-1, 1): zeros would hide wrong indexing and can run faster than real data. */
-export function randomInputs(ports: readonly InputPort[]): Record<string, Values> {
+/** Values in [-1, 1), as they are stored: zeros would hide wrong indexing and can run faster than real data. */
+export function randomInputs(ports: readonly InputPort[]): Record<string, InputValues> {
   return Object.fromEntries(
-    ports.map(({ name, shape, dtype }) => {
+    ports.map(({ name, shape, dtype, storage }) => {
       const values = unitValues(`input:${name}`, sizeOf(shape), 1);
-      return [name, dtype === 'f32' ? values : new Int32Array(values.length)];
+      return [name, dtype !== 'f32' ? new Int32Array(values.length) : storage === 'f16' ? encodeF16(values) : values];
     }),
   );
 }

@@ -1,7 +1,8 @@
 /** Options that several commands share, and the reading of their values. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ConfigLiteral } from '../compile.ts';
-import type { ExitCode } from './errors.ts';
+import { error } from '../diagnostics.ts';
+import { CliError, EXIT, type ExitCode } from './errors.ts';
 import type { DeviceChoice } from './devices.ts';
 
 /** A command, given a way to end with another exit code than 0. */
@@ -48,12 +49,33 @@ export function collect(text: string, previous: string[] = []): string[] {
 export const setOption = () => new Option('--set <name=value>', 'override a configuration value; may be repeated').argParser(setting).default({}, 'none');
 export const batchOption = () => new Option('--batch <n>', 'the free dimension B').argParser(positiveInteger);
 export const dtypeOption = () => new Option('--dtype <type>', 'how weights and intermediate tensors are stored').choices(['f32', 'f16']).default('f32');
+export const inputsOption = () => new Option('--inputs <type>', 'how float inputs are given and stored: f32 unless told; f16 with --dtype f16').choices(['f32', 'f16'] satisfies StorageType[]);
 export const weightsOption = () => new Option('--weights <file>', 'weights: a safetensors file, or hf:OWNER/NAME');
 export const seedOption = () => new Option('--seed <n>', 'seeded weights instead of a file').argParser(nonNegativeInteger);
 export const deviceOption = () => new Option('--device <kind>', 'where to run').choices(['auto', 'gpu', 'software', 'cpu'] satisfies DeviceChoice[]).default('auto', 'the best there is');
 export const targetOption = () => new Option('--target <name>', "what code may rely on: 'web', WebGPU's default limits, or 'native', what this machine's adapter offers").choices(['web', 'native']).default('web');
 export const tuningOption = () => new Option('--tuning <file>', 'schedules that `vitc tune` found, in place of what the rules choose');
 export const jsonOption = () => new Option('--json', 'print a JSON object for programs');
+
+export type StorageType = 'f32' | 'f16';
+
+/** How a compiled model stores its tensors. */
+export interface StorageOptions {
+  readonly dtype: StorageType;
+  /** Of float inputs; f32 where absent. */
+  readonly inputs?: StorageType;
+}
+
+/** What a command's options say of storage; E0905 where inputs would be narrower than what is computed from them. */
+export function storageOptions({ dtype, inputs }: StorageOptions): StorageOptions {
+  if (inputs === 'f16' && dtype !== 'f16') throw new CliError(error('E0905', `--inputs f16 is taken with --dtype f16 only, and the dtype is ${dtype}`, undefined, { help: 'add --dtype f16, or leave --inputs out' }), EXIT.usage);
+  return { dtype, inputs };
+}
+
+/** E0905 where --inputs is given for what was compiled before. */
+export function refuseInputsOfPackage(inputs: StorageType | undefined, folder: string): void {
+  if (inputs !== undefined) throw new CliError(error('E0905', `--inputs ${inputs} cannot apply: ${folder} is a package, whose inputs were chosen when it was compiled`, undefined, { help: 'compile its model again: `vitc compile MODEL --dtype f16 --inputs f16 -o DIR`' }), EXIT.usage);
+}
 
 /** A command that runs a model on a device: where its weights, shapes and code come from. */
 export function deviceCommand(name: string): Command {
@@ -63,6 +85,7 @@ export function deviceCommand(name: string): Command {
     .addOption(setOption())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption());
 }

@@ -35,8 +35,8 @@ export function reportText(report: Report, options: TextOptions): string {
   return sections.filter((s) => s !== '').join('\n');
 }
 
-function head({ model, batch, dtype, target, profile, measurement }: Report, width: number): string {
-  const title = `${color.bold(plain(model))}, batch ${batch}, ${dtype}, target ${target}`;
+function head({ model, batch, dtype, inputs, target, profile, measurement }: Report, width: number): string {
+  const title = `${color.bold(plain(model))}, batch ${batch}, ${dtype}${inputs ? `, ${inputs} inputs` : ''}, target ${target}`;
   const on = `times predicted for ${profile.name}: ${profile.description}${measurement ? `; measured on ${measurement.device}` : ''}`;
   return [title, ...wrapText(plain(on), width)].join('\n');
 }

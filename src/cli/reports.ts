@@ -35,6 +35,7 @@ export interface ReportRequest {
   readonly graph: Graph;
   readonly target: Target;
   readonly dtype: 'f32' | 'f16';
+  readonly inputs?: 'f32' | 'f16';
   readonly profile: Profile;
   readonly measured?: Measured;
   /** What is compiled already. */
@@ -65,16 +66,16 @@ export interface FullReport extends Analysis {
 }
 
 export function makeReport(request: ReportRequest): FullReport {
-  const { graph, target, dtype, profile, measured } = request;
+  const { graph, target, dtype, inputs, profile, measured } = request;
   // What no target could hold is still worth comparing with.
   const roomy: Target = { ...target, limits: { ...target.limits, maxBufferSize: Number.MAX_SAFE_INTEGER, maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER } };
   const apart = (passes?: { readonly passes: readonly [] }): Compilation => {
-    const { value, diagnostics } = compileGraph(graph, { target: roomy, dtype, fuse: false, ...(passes && { passes }) });
+    const { value, diagnostics } = compileGraph(graph, { target: roomy, dtype, inputs, fuse: false, ...(passes && { passes }) });
     if (!value) throw new CliError(diagnostics);
     return value;
   };
   const unfused = apart();
-  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype, tuning: request.tuning }));
-  const analysis = analyze({ graph, batch: batchOf(graph), dtype, profile, fused: plannedCode(compilation), unfused: plannedCode(unfused), plain: plannedCode(apart({ passes: [] })), measured });
+  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype, inputs, tuning: request.tuning }));
+  const analysis = analyze({ graph, batch: batchOf(graph), dtype, inputs, profile, fused: plannedCode(compilation), unfused: plannedCode(unfused), plain: plannedCode(apart({ passes: [] })), measured });
   return { ...analysis, compilation };
 }

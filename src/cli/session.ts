@@ -11,6 +11,7 @@ import { evaluatorExecutor, loadPackage, packageExecutor, type Executor, type In
 import { openSafetensors } from './files.ts';
 import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
+import { refuseInputsOfPackage, storageOptions, type StorageOptions } from './options.ts';
 import { restore, summarize } from './outputs.ts';
 import { formatBytes, plain, progress, say } from './terminal.ts';
 import { openTuning, refuseTuningOfPackage, refuseTuningOnCpu } from './tuning.ts';
@@ -24,12 +25,11 @@ export interface Session {
   readonly written: readonly string[];
 }
 
-export interface SessionOptions {
+export interface SessionOptions extends StorageOptions {
   readonly set?: Readonly<Record<string, ConfigLiteral>>;
   readonly batch?: number;
   readonly weights?: string;
   readonly seed?: number;
-  readonly dtype: 'f32' | 'f16';
   readonly target: string;
   readonly keep?: string;
   readonly tuning?: string;
@@ -45,6 +45,7 @@ async function openPackage(folder: string, options: SessionOptions, opened: Open
   if (!existsSync(join(folder, 'index.js'))) throw new CliError(error('E0904', `${folder} is a folder, but no package`), EXIT.usage);
   if (opened.kind === 'cpu') throw new CliError(error('E0905', 'a package runs on WebGPU; --device cpu runs sources', undefined, { help: 'use --device software' }), EXIT.usage);
   refuseTuningOfPackage(options.tuning, folder);
+  refuseInputsOfPackage(options.inputs, folder);
   say(plain(`loading ${folder}`));
   const bar = progress('loading');
   const executor = await loadPackage(folder, opened, ({ loaded, total }) => bar.update(loaded, total)).finally(() => bar.stop());
@@ -53,6 +54,7 @@ async function openPackage(folder: string, options: SessionOptions, opened: Open
 
 async function openModel(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number): Promise<Session> {
   if (opened.kind === 'cpu') refuseTuningOnCpu(options.tuning);
+  const storage = storageOptions(options);
   const model = findModel(argument);
   // A folder's pictures run in batches; a single one should not pay for more.
   const batch = options.batch ?? Math.max(1, Math.min(pictures, opened.kind === 'gpu' ? 16 : 4));
@@ -67,7 +69,7 @@ async function openModel(argument: string, options: SessionOptions, opened: Open
   }
   const bar = progress('packing weights');
   const target = options.target === 'web' ? WEB : undefined;
-  const executor = await packageExecutor({ graph, read: weights.read, dtype: options.dtype, target, opened, keep: options.keep, tuning: openTuning(options.tuning), onPacked: bar.update }).finally(() => bar.stop());
+  const executor = await packageExecutor({ graph, read: weights.read, ...storage, target, opened, keep: options.keep, tuning: openTuning(options.tuning), onPacked: bar.update }).finally(() => bar.stop());
   const { plan } = executor.compilation;
   say(`compiled to ${plan.kernels.length} kernels in ${plan.steps.length} dispatches, ${formatBytes(plan.weightShards.reduce((a, b) => a + b, 0))} of weights, arena ${formatBytes(plan.arenaBytes)}`);
   return { name: graph.name, executor, labels, written: options.keep === undefined ? [] : [summarize(options.keep, executor.files)] };

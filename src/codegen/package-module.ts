@@ -1,7 +1,7 @@
 /** index.js and index.d.ts of a package. */
 import CodeBlockWriter from 'code-block-writer';
 import type { GraphInput, GraphOutput, OutputAttribute } from '../graph.ts';
-import type { DType, PackagePlan, Port } from './runtime/plan.ts';
+import type { DType, InputPort, PackagePlan } from './runtime/plan.ts';
 import { formatPort } from './runtime/plan.ts';
 
 /** What both files are made of. */
@@ -39,11 +39,16 @@ export function classified(facts: ModuleFacts): string[] {
   return [...facts.labels.keys()].filter((name) => name !== boxes?.scores);
 }
 
+export function takesHalves(plan: PackagePlan): boolean {
+  return plan.inputs.some((port) => port.storage === 'f16');
+}
+
 /** The runtime's files that a model needs; those that it has no use for stay out of its package. */
 export function isNeeded(file: string, facts: ModuleFacts): boolean {
   const module = file.replace(/\.(d\.ts|js)$/, '');
   const boxes = boxesOf(facts.outputs);
   if (module === 'pictures' || module === 'image') return facts.inputs.some((input) => input.image);
+  if (module === 'half') return takesHalves(facts.plan);
   if (module === 'detect') return boxes !== undefined;
   if (module === 'classify') return boxes !== undefined || classified(facts).length > 0;
   return true;
@@ -75,6 +80,7 @@ export function indexJs(facts: ModuleFacts): string {
   out.writeLine("import { plan } from './plan.js';");
   if (boxes) out.writeLine("import { detect as detectBoxes } from './runtime/detect.js';");
   out.writeLine("import { deviceDescriptor } from './runtime/device.js';");
+  if (takesHalves(facts.plan)) out.writeLine("import { readHalves } from './runtime/half.js';");
   out.writeLine("import { loadModel } from './runtime/load.js';");
   if (hasPictures) out.writeLine("import { readPictures } from './runtime/pictures.js';");
   if (facts.labels.size > 0) out.writeLine("import { labels } from './labels.js';");
@@ -85,7 +91,8 @@ export function indexJs(facts: ModuleFacts): string {
   out.writeLine('export const requirements = deviceDescriptor(plan);');
   out.blankLine();
   out.write('export function load(options)').block(() => {
-    out.writeLine(`return loadModel(plan, import.meta.url, options${hasPictures ? ', readPictures' : ''});`);
+    const readers = [...(takesHalves(facts.plan) ? ['readHalves'] : []), ...(hasPictures ? ['readPictures'] : [])];
+    out.writeLine(`return loadModel(plan, import.meta.url, options${readers.length > 0 ? `, { ${readers.join(', ')} }` : ''});`);
   });
   if (boxes) {
     const format = [`format: ${JSON.stringify(boxes.format)}`];
@@ -99,7 +106,7 @@ export function indexJs(facts: ModuleFacts): string {
   return `${out.toString().trimEnd()}\n`;
 }
 
-function inputDoc(input: GraphInput, port: Port): string[] {
+function inputDoc(input: GraphInput, port: InputPort): string[] {
   const lines = [`${input.doc ? `${input.doc.trim()} ` : ''}${formatPort(port)}, row-major.`];
   const { image, below } = input;
   if (image) {
@@ -107,12 +114,13 @@ function inputDoc(input: GraphInput, port: Port): string[] {
     const how = image.native === undefined ? fit : `${fit} to ${image.native} x ${image.native}, normalized and enlarged`;
     lines.push(`A picture is prepared for the model: ${how} (${image.resample}), mean ${image.mean.join(', ')}, std ${image.std.join(', ')}; an array is taken as prepared.`);
   }
+  if (port.storage === 'f16') lines.push('Stored in half precision: a Float16Array, a Uint16Array of its bits or a GPUBuffer of it is taken as it is, a Float32Array is rounded first, which takes longer.');
   if (below !== undefined) lines.push(`Values are in [0, ${below}).`);
   return lines;
 }
 
-function inputType(input: GraphInput, port: Port): string {
-  const arrays = port.dtype === 'bool' ? 'Uint8Array | Int32Array' : ARRAY_OF[port.dtype];
+function inputType(input: GraphInput, port: InputPort): string {
+  const arrays = port.storage === 'f16' ? 'HalfValues' : port.dtype === 'bool' ? 'Uint8Array | Int32Array' : ARRAY_OF[port.dtype];
   const pictures = input.image ? (port.shape[0] === 1 ? ' | Picture | readonly [Picture]' : ' | readonly Picture[]') : '';
   return `${arrays} | GPUBuffer${pictures}`;
 }
@@ -125,6 +133,7 @@ export function indexDts(facts: ModuleFacts): string {
   // GPUDevice and its kin: TypeScript has no declarations of its own for them yet.
   out.writeLine('/// <reference types="@webgpu/types" />');
   if (boxes) out.writeLine("import type { Detection } from './runtime/detect.js';");
+  if (takesHalves(plan)) out.writeLine("import type { HalfValues } from './runtime/half.js';");
   out.writeLine("import type { LoadOptions } from './runtime/load.js';");
   out.writeLine("import type { Model } from './runtime/model.js';");
   if (hasPictures) out.writeLine("import type { Picture } from './runtime/pictures.js';");

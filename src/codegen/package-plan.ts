@@ -1,5 +1,5 @@
 /** The tables of a package: plan.js, weights.json and report.json, from the compiler's plan. */
-import type { Graph } from '../graph.ts';
+import type { Graph, GraphInput } from '../graph.ts';
 import type { BufferId } from '../kernel.ts';
 import type { Plan, PlannedBuffer } from '../plan.ts';
 import { formatLocation } from '../source.ts';
@@ -67,12 +67,22 @@ function limitsOf(plan: Plan, kernels: readonly KernelCode[]): Record<string, nu
   );
 }
 
-function portOf(plan: Plan, kind: 'input' | 'output', name: string, dtype: DType): Port {
+function placeOf(plan: Plan, kind: 'input' | 'output', name: string): PlannedBuffer {
   const place = plan.buffers.find((b) => b.buffer.kind === kind && b.buffer.name === name);
   if (!place || place.space !== 'arena') throw new Error(`bug: ${kind} ${name} has no place in the arena`);
-  const { storage, layout, shape } = place.buffer;
-  if (storage === 'f16' || layout) throw new Error(`bug: ${kind} ${name} is not stored as plain 4-byte elements`);
-  return { name, dtype, shape, offset: place.offset };
+  if (place.buffer.layout) throw new Error(`bug: ${kind} ${name} is not stored row by row`);
+  return place;
+}
+
+function inputPort(plan: Plan, { name, image, below }: GraphInput, dtype: DType): InputPort {
+  const { buffer, offset } = placeOf(plan, 'input', name);
+  return { name, dtype, ...(buffer.storage === 'f16' && { storage: 'f16' as const }), shape: buffer.shape, offset, ...(image && { image }), ...(below !== undefined && { below }) };
+}
+
+function outputPort(plan: Plan, name: string, dtype: DType): Port {
+  const { buffer, offset } = placeOf(plan, 'output', name);
+  if (buffer.storage === 'f16') throw new Error(`bug: output ${name} is not stored as 4-byte elements`);
+  return { name, dtype, shape: buffer.shape, offset };
 }
 
 function weightEntry(place: PlannedBuffer): WeightEntry {
@@ -133,12 +143,8 @@ export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCo
     ...(usesSubgroups && subgroups && { subgroupSizes: [subgroups.minSize, subgroups.maxSize] as const }),
     arenaBytes: plan.arenaBytes,
     shards: plan.weightShards,
-    inputs: graph.inputs.map(({ name, node, image, below }): InputPort => ({
-      ...portOf(plan, 'input', name, graph.nodes[node].dtype),
-      ...(image && { image }),
-      ...(below !== undefined && { below }),
-    })),
-    outputs: graph.outputs.map(({ name, node }) => portOf(plan, 'output', name, graph.nodes[node].dtype)),
+    inputs: graph.inputs.map((input) => inputPort(plan, input, graph.nodes[input.node].dtype)),
+    outputs: graph.outputs.map(({ name, node }) => outputPort(plan, name, graph.nodes[node].dtype)),
     buffers,
     kernels: entries,
     steps,

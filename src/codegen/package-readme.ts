@@ -2,7 +2,7 @@
 import { sizeOf } from '../graph.ts';
 import { formatMilliseconds } from '../units.ts';
 import type { ModuleFacts } from './package-module.ts';
-import { boxesOf, classified } from './package-module.ts';
+import { boxesOf, classified, takesHalves } from './package-module.ts';
 import type { PredictedTimes } from './package-plan.ts';
 import { formatPort } from './runtime/plan.ts';
 
@@ -18,8 +18,8 @@ function withoutHtml(text: string): string {
 function exampleInput({ inputs, plan }: ModuleFacts, index: number): string {
   const { name, image } = inputs[index];
   if (image) return `${name}: picture`;
-  const { dtype, shape } = plan.inputs[index];
-  return `${name}: new ${{ f32: 'Float32Array', i32: 'Int32Array', bool: 'Uint8Array' }[dtype]}(${sizeOf(shape)})`;
+  const { dtype, storage, shape } = plan.inputs[index];
+  return `${name}: new ${{ f32: 'Float32Array', f16: 'Uint16Array', i32: 'Int32Array', bool: 'Uint8Array' }[storage ?? dtype]}(${sizeOf(shape)})`;
 }
 
 export function readme(facts: ModuleFacts, packageName: string, { hasWeights, predicted }: { readonly hasWeights: boolean; readonly predicted?: PredictedTimes }): string {
@@ -43,6 +43,7 @@ export function readme(facts: ModuleFacts, packageName: string, { hasWeights, pr
     'model.destroy();',
     '```',
     ...(pictures ? ['A picture is an ImageData, ImageBitmap, VideoFrame, canvas, img or video element, or `{ data, width, height }` with 8-bit gray, RGB or RGBA pixels.', ''] : ['']),
+    ...(takesHalves(plan) ? ['Inputs of type `f16` are a Float16Array, or where there is none a Uint16Array of the bits of IEEE half precision, or a GPUBuffer of them in whole 32-bit words. A Float32Array is taken too and rounded to the nearest halves, which takes longer.', ''] : []),
     '| | name | type |',
     '| --- | --- | --- |',
     ...plan.inputs.map((port) => `| input | \`${port.name}\` | \`${formatPort(port)}\` |`),

@@ -29,13 +29,14 @@ import { FEW_ROWS, LONG_ROW } from './long-rows.ts';
 import { cutConcats, type Step } from './pieces.ts';
 import { joinPrologues } from './prologues.ts';
 import { settleLayouts } from './settle.ts';
-import { storageOfNodes } from './storage.ts';
+import { storageOfNodes, type StoredAs } from './storage.ts';
 
 /** The stored nodes, in an order in which they can be computed. */
-export function chooseSteps(graph: Graph, { fuse, attention, prologue, target, storage }: LowerOptions): Step[] {
+export function chooseSteps(graph: Graph, options: LowerOptions): Step[] {
+  const { fuse, attention, prologue, target } = options;
   const flow = flowOf(graph);
   const buffers = target.limits.maxStorageBuffersPerShaderStage;
-  const finisher = onPaper(graph, storage);
+  const finisher = onPaper(graph, options);
   if (!fuse) return cutConcats(flow, fitBuffers(graph, everyOperation(flow), buffers), finisher, buffers, false);
   let stored = fuseGraph(flow, buffers, finisher);
   if (attention) stored = joinAttention(flow, stored, finisher, (kernel) => kernel.params.length <= buffers && attention(kernel));
@@ -44,12 +45,12 @@ export function chooseSteps(graph: Graph, { fuse, attention, prologue, target, s
 }
 
 /** Finishes kernels to look at their form and at what would run them. */
-function onPaper(graph: Graph, storage: 'f32' | 'f16'): Finisher {
-  const storedAs = storageOfNodes(graph, storage);
+function onPaper(graph: Graph, stored: StoredAs): Finisher {
+  const storageOf = storageOfNodes(graph, stored);
   return new Finisher((name) => {
     const id = Number(/\d+$/.exec(name)![0]);
     const { shape, dtype } = graph.nodes[id];
-    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: storedAs(id) };
+    return name === ranksOf(id) ? { shape, dtype: 'i32', storage: 'i32' } : { shape, dtype, storage: storageOf(id) };
   });
 }
 

@@ -14,9 +14,9 @@ import { kernelName } from './names.ts';
 import type { Step } from './pieces.ts';
 import type { AcceptsPrologue } from './prologues.ts';
 import { PARTS, splitDepth, type DividesDepth, type SplitDepth } from './split-depth.ts';
-import { storageOf, storageOfNodes } from './storage.ts';
+import { storageOf, storageOfNodes, type StoredAs } from './storage.ts';
 
-export interface LowerOptions {
+export interface LowerOptions extends StoredAs {
   /**
    * False: every operation its own kernel, as frameworks run them: reshape and broadcast are views, any other movement
    * is a copy.
@@ -32,8 +32,6 @@ export interface LowerOptions {
   /** Whether a contraction's depth is to be divided between workgroups, asked for each (split-depth.ts). Never, where absent. */
   readonly depth?: DividesDepth;
   readonly target: Target;
-  /** How f32 weights and intermediate tensors are stored. Inputs and outputs are f32. */
-  readonly storage: 'f32' | 'f16';
 }
 
 /** The program that computes the graph's outputs. Parameters that nothing reads have no buffer. */
@@ -58,7 +56,7 @@ class Lowering {
     private readonly graph: Graph,
     private readonly options: LowerOptions,
   ) {
-    this.#storageOf = storageOfNodes(graph, options.storage);
+    this.#storageOf = storageOfNodes(graph, options);
     for (const { name, node } of graph.outputs) {
       const { op } = graph.nodes[node];
       if (op !== 'input' && op !== 'param' && !this.#outputOf.has(node)) this.#outputOf.set(node, name);

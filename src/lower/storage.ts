@@ -2,12 +2,23 @@
 import type { Graph, Node, NodeId } from '../graph.ts';
 import type { Storage } from '../kernel.ts';
 
+export interface StoredAs {
+  /** How f32 weights and intermediate tensors are stored. Outputs are f32. */
+  readonly storage: 'f32' | 'f16';
+  /** How f32 inputs are stored; f32 where absent. */
+  readonly inputs?: 'f32' | 'f16';
+}
+
 export function storageOf(dtype: Node['dtype'], storage: 'f32' | 'f16'): Storage {
   return dtype === 'f32' ? storage : 'i32';
 }
 
-/** Of each node, where it is stored: inputs and outputs are f32, weights and intermediate tensors as told. */
-export function storageOfNodes(graph: Graph, storage: 'f32' | 'f16'): (id: NodeId) => Storage {
+/** Of each node, where it is stored: outputs are f32, the rest as told. */
+export function storageOfNodes(graph: Graph, { storage, inputs = 'f32' }: StoredAs): (id: NodeId) => Storage {
   const outputs = new Set(graph.outputs.map((o) => o.node));
-  return (id) => storageOf(graph.nodes[id].dtype, graph.nodes[id].op === 'input' || (outputs.has(id) && graph.nodes[id].op !== 'param') ? 'f32' : storage);
+  return (id) => {
+    const { op, dtype } = graph.nodes[id];
+    if (op === 'input') return storageOf(dtype, inputs);
+    return storageOf(dtype, outputs.has(id) && op !== 'param' ? 'f32' : storage);
+  };
 }

@@ -19,6 +19,8 @@ export interface EvaluateOptions {
   readonly precision: Precision;
   /** `f16`: parameters and the results of contractions are rounded to half, the least that storing them so costs. */
   readonly storage?: 'f32' | 'f16';
+  /** `f16`: f32 inputs are rounded to half. */
+  readonly inputs?: 'f32' | 'f16';
   /** Work done and work in all, in floating-point operations and values written. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Each node's value; valid during the call only. */
@@ -39,7 +41,12 @@ export function evaluateGraph(graph: Graph, bindings: Bindings, options: Evaluat
   const total = work.reduce((sum, w) => sum + w, 0);
   let done = 0;
   const compute = (node: Node): Tensor => {
-    const tensor = evaluateNode(node, node.args.map(valueOf), bindings, options.precision);
+    let tensor = evaluateNode(node, node.args.map(valueOf), bindings, options.precision);
+    if (options.inputs === 'f16' && node.dtype === 'f32' && node.op === 'input') {
+      // The caller's values stay as they are.
+      tensor = { ...tensor, data: tensor.data.slice() };
+      roundToHalf(tensor.data);
+    }
     if (options.storage === 'f16' && node.dtype === 'f32' && STORED_AS_HALF.has(node.op)) roundToHalf(tensor.data);
     options.onNode?.(node, tensor);
     options.onProgress?.((done += work[node.id]), total);

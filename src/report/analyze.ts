@@ -14,6 +14,8 @@ export interface ReportInput {
   readonly graph: Graph;
   readonly batch: number;
   readonly dtype: 'f32' | 'f16';
+  /** How float inputs are given; f32 where absent. */
+  readonly inputs?: 'f32' | 'f16';
   readonly profile: Profile;
   /** As compiled. */
   readonly fused: PlannedCode;
@@ -40,7 +42,7 @@ export interface Analysis {
 }
 
 export function analyze(input: ReportInput): Analysis {
-  const { graph, batch, dtype, profile, fused, unfused, plain, measured } = input;
+  const { graph, batch, dtype, inputs, profile, fused, unfused, plain, measured } = input;
   const after = withMeasured(analyzeSteps(fused, profile), measured);
   const before = analyzeSteps(plain, profile);
   const folded = analyzeSteps(unfused, profile);
@@ -53,6 +55,7 @@ export function analyze(input: ReportInput): Analysis {
     ...(graph.doc !== undefined && { doc: graph.doc }),
     batch,
     dtype,
+    ...(inputs === 'f16' && { inputs }),
     target: fused.plan.target.name,
     profile,
     parameters: paramsOf(graph).reduce((sum, p) => (p.attrs.buffer ? sum : sum + sizeOf(p.shape)), 0),

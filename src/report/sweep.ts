@@ -41,6 +41,8 @@ export interface Sweep {
   readonly model: string;
   readonly batch: number;
   readonly dtype: 'f32' | 'f16';
+  /** How float inputs are given, where not f32. */
+  readonly inputs?: 'f16';
   readonly target: string;
   readonly profile: string;
   readonly capacity: Capacity;

@@ -177,6 +177,8 @@ export interface Report {
   readonly doc?: string;
   readonly batch: number;
   readonly dtype: 'f32' | 'f16';
+  /** How float inputs are given, where not f32. */
+  readonly inputs?: 'f16';
   readonly target: string;
   readonly profile: Profile;
   readonly parameters: number;

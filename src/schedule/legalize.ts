@@ -37,12 +37,12 @@ function bindOnce(call: KernelCall): KernelCall {
 
 /**
  * Without shader-f16 a 32-bit word holds two f16 values, which different threads would have to write: what kernels
- * store is f32 then. Weights stay f16, they are only read.
+ * store is f32 then. Weights and inputs stay f16, they are only read.
  */
 function widenStored(program: Program): Program {
   const widened = new Set<BufferId>();
   const buffers = program.buffers.map((b): Buffer => {
-    if (b.storage !== 'f16' || b.kind === 'weight') return b;
+    if (b.storage !== 'f16' || b.kind === 'weight' || b.kind === 'input') return b;
     widened.add(b.id);
     return { ...b, storage: 'f32' };
   });

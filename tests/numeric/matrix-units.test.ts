@@ -75,8 +75,8 @@ const checked = new Set<string>();
 
 describe('kernels of the zoo made tiny', () => {
   test.each(TINY)('$name', (tiny) => {
-    const { value } = compileGraph(tinyGraph(tiny, 2), { target: MATRIX_UNITS, dtype: 'f16' });
-    for (const { kernel, schedule } of value!.plan.kernels) {
+    const kernels = (['f32', 'f16'] as const).flatMap((inputs) => compileGraph(tinyGraph(tiny, 2), { target: MATRIX_UNITS, dtype: 'f16', inputs }).value!.plan.kernels);
+    for (const { kernel, schedule } of kernels) {
       const digest = kernelDigest(kernel);
       if (!['subgroupMatrix', 'attentionMatrix'].includes(schedule.family) || checked.has(digest) || !isAlone(kernel)) continue;
       checked.add(digest);

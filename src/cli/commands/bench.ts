@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, statSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { WEB } from '../../targets.ts';
 import { gpuState, comparePeers } from '../compare-peers.ts';
-import { comparisonMarkdown, comparisonTable, geometricMeans, milliseconds, type CaseResult, type ComparisonHead, type Setting } from '../comparison.ts';
+import { comparisonMarkdown, comparisonTable, geometricMeans, milliseconds, typesOf, type CaseResult, type ComparisonHead, type Setting } from '../comparison.ts';
 import { openDevice, type GpuDevice } from '../devices.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { error } from '../../diagnostics.ts';
@@ -12,7 +12,7 @@ import { packageVersion } from '../files.ts';
 import { reason, writeWhole } from '../outputs.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, seedOption, setOption, targetOption, tuningOption, weightsOption } from '../options.ts';
+import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, refuseInputsOfPackage, seedOption, setOption, storageOptions, type StorageType, targetOption, tuningOption, weightsOption } from '../options.ts';
 import { openTuning, refuseTuningOfPackage } from '../tuning.ts';
 import { DEFAULT_PEERS, parsePeers, Peers } from '../peers.ts';
 import { formatBytes, formatMilliseconds, print, progress, say, table } from '../terminal.ts';
@@ -22,7 +22,8 @@ import type { ConfigLiteral } from '../../compile.ts';
 interface BenchOptions {
   readonly set?: Readonly<Record<string, ConfigLiteral>>;
   readonly batch: readonly number[];
-  readonly dtype: readonly ('f32' | 'f16')[];
+  readonly dtype: readonly StorageType[];
+  readonly inputs?: StorageType;
   readonly weights?: string;
   readonly seed?: number;
   readonly target: string;
@@ -47,6 +48,7 @@ export const benchCommand: CommandMaker = (setExit) =>
     .addOption(setOption())
     .addOption(new Option('--batch <n,...>', 'the free dimension B; several are measured one after the other').argParser(listOf(positiveInteger)).default([1], '1'))
     .addOption(new Option('--dtype <type,...>', dtypeOption().description).argParser(listOf(dtype)).default(['f32'], 'f32'))
+    .addOption(new Option('--inputs <type>', 'how float inputs are given: f32, or with dtype f16, f16; beside peers f16 there unless told, as peers do, otherwise f32').choices(['f32', 'f16'] satisfies StorageType[]))
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
     .addOption(tuningOption())
@@ -59,13 +61,21 @@ export const benchCommand: CommandMaker = (setExit) =>
     .option('--markdown <file>', 'several models or peers: write the table for a document, again with every result')
     .addOption(jsonOption())
     .action(async (models: string[], options: BenchOptions) => {
-      const settings = models.flatMap((model) => options.batch.flatMap((batch) => options.dtype.map((dtype): Setting => ({ model, dtype, batch }))));
+      const inputs = inputsOf(options);
+      const settings = models.flatMap((model) => options.batch.flatMap((batch) => options.dtype.map((dtype): Setting => ({ model, dtype, inputs: inputs(dtype), batch }))));
       const single = settings.length === 1 && options.peers === undefined && options.lines === undefined && options.markdown === undefined;
       const opened = await openDevice(options.device);
       if (opened.kind === 'cpu') throw new CliError(error('E0905', 'the evaluator defines what is right, not what is fast: it is not measured'), EXIT.usage);
       if (single) await benchOne(settings[0], options, opened);
       else if (!(await benchMany(settings, options, opened))) setExit(EXIT.no);
     });
+
+/** The inputs of each dtype. Peers feed what their model's dtype is, so beside them ours does too; E0905 where f16 inputs would fit no dtype. */
+function inputsOf({ dtype: dtypes, inputs, peers }: BenchOptions): (dtype: StorageType) => StorageType {
+  if (inputs === 'f16' && !dtypes.includes('f16')) storageOptions({ dtype: dtypes[0], inputs });
+  const narrow = inputs === 'f16' || (inputs === undefined && peers !== undefined);
+  return (dtype) => (dtype === 'f16' && narrow ? 'f16' : 'f32');
+}
 
 /** `1,64`: every part as `parse` takes it. */
 function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
@@ -86,7 +96,10 @@ function positiveNumber(text: string): number {
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 async function benchOne(setting: Setting, options: BenchOptions, opened: GpuDevice): Promise<void> {
-  if (isFolder(setting.model)) refuseTuningOfPackage(options.tuning, setting.model);
+  if (isFolder(setting.model)) {
+    refuseTuningOfPackage(options.tuning, setting.model);
+    refuseInputsOfPackage(options.inputs, setting.model);
+  }
   say(`measuring on ${opened.description}`);
   const start = performance.now();
   const executor = isFolder(setting.model) ? await loadPackage(setting.model, opened) : await fromSource(setting, options, opened);
@@ -105,6 +118,7 @@ async function benchOne(setting: Setting, options: BenchOptions, opened: GpuDevi
     device: opened.description,
     batch,
     dtype: setting.dtype,
+    inputs: executor.inputs.some((port) => port.storage === 'f16') ? 'f16' : 'f32',
     loadMilliseconds,
     firstMilliseconds: first,
     wholeMilliseconds: whole.median,
@@ -129,11 +143,11 @@ async function benchOne(setting: Setting, options: BenchOptions, opened: GpuDevi
   print(`\n${profile.kernels.length} dispatches, ${formatMilliseconds(profile.milliseconds)} of kernels`);
 }
 
-async function fromSource({ model: argument, batch, dtype }: Setting, options: BenchOptions, opened: GpuDevice) {
+async function fromSource({ model: argument, batch, dtype, inputs }: Setting, options: BenchOptions, opened: GpuDevice) {
   const model = findModel(argument);
   const graph = graphOf(model, { set: options.set, batch });
   const read = (await weightsFor(model, graph, options))?.read ?? ((name, shape) => seededWeight(name, shape));
-  return packageExecutor({ graph, read, dtype, target: options.target === 'web' ? WEB : undefined, opened, tuning: openTuning(options.tuning) });
+  return packageExecutor({ graph, read, dtype, inputs, target: options.target === 'web' ? WEB : undefined, opened, tuning: openTuning(options.tuning) });
 }
 
 /** Whether everything that was asked for and is there was measured. */
@@ -163,7 +177,7 @@ async function benchMany(settings: readonly Setting[], options: BenchOptions, op
     results.push(result);
     if (options.lines !== undefined) appendLine(options.lines, result);
     if (options.markdown !== undefined) writeWhole(options.markdown, comparisonMarkdown(head, results));
-    say(`${result.model}, ${result.dtype}, batch ${result.batch}: ${result.ours.error ?? `whole ${figure(result.ours.whole)}, device ${figure(result.ours.device)}`}`);
+    say(`${result.model}, ${typesOf(result)}, batch ${result.batch}: ${result.ours.error ?? `whole ${figure(result.ours.whole)}, device ${figure(result.ours.device)}`}`);
   };
   const compileOptions = ['--target', options.target, ...(options.weights === undefined ? [] : ['--weights', options.weights]), ...(options.seed === undefined ? [] : ['--seed', String(options.seed)]), ...(options.tuning === undefined ? [] : ['--tuning', options.tuning])];
   const onPrepared = (done: number, total: number): void => {

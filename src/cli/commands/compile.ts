@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { packWeights } from '../../compile.ts';
 import { compileOrFail, targetNamed } from '../executor.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { batchOption, dtypeOption, seedOption, setOption, targetOption, tuningOption, weightsOption, type CommandMaker } from '../options.ts';
+import { batchOption, dtypeOption, inputsOption, seedOption, setOption, storageOptions, targetOption, tuningOption, weightsOption, type CommandMaker } from '../options.ts';
 import { writeFolder } from '../outputs.ts';
 import { packageFiles } from '../packages.ts';
 import { formatBytes, formatMilliseconds, plain, print, progress, say } from '../terminal.ts';
@@ -17,12 +17,14 @@ export const compileCommand: CommandMaker = () =>
     .addOption(setOption())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption())
     .addOption(weightsOption())
     .addOption(seedOption())
     .addOption(tuningOption())
     .option('--timings', 'tell how long each step took')
     .action(async (argument: string, options) => {
+      const storage = storageOptions(options);
       const tuning = openTuning(options.tuning);
       const target = await targetNamed(options.target);
       const steps: [string, number][] = [];
@@ -34,7 +36,7 @@ export const compileCommand: CommandMaker = () =>
       };
       const model = findModel(argument);
       const graph = timed('elaborate', () => graphOf(model, { set: options.set, batch: options.batch }));
-      const compilation = timed('compile', () => compileOrFail(graph, { dtype: options.dtype, target, tuning }));
+      const compilation = timed('compile', () => compileOrFail(graph, { ...storage, target, tuning }));
       const weights = await timed('open weights', () => weightsFor(model, graph, options));
       const bar = progress('packing weights');
       const shards = weights && timed('pack weights', () => packWeights(compilation, weights.read, bar.update));

@@ -10,7 +10,7 @@ import { printPlan } from '../../plan-text.ts';
 import { WEB } from '../../targets.ts';
 import { targetNamed } from '../executor.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, collect, dtypeOption, setOption, targetOption, tuningOption, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, inputsOption, setOption, storageOptions, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { print, printDiagnostics } from '../terminal.ts';
 import { openTuning, refuseTuning, tunedChoice } from '../tuning.ts';
 
@@ -24,11 +24,13 @@ export const emitCommand: CommandMaker = () =>
     .addOption(setOption())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--no-fuse', 'every operation its own kernel')
     .option('--dump-after <pass>', 'print the graph after this pass too; may be repeated', collect)
     .action(async (argument: string, options) => {
+      const storage = storageOptions(options);
       const model = findModel(argument);
       const stage = options.stage as (typeof STAGES)[number];
       if (stage !== 'plan' && stage !== 'wgsl') refuseTuning(options.tuning, `${stage} comes before schedules are chosen`, '`--stage plan` and `--stage wgsl` show what they make');
@@ -49,7 +51,7 @@ export const emitCommand: CommandMaker = () =>
       const { value, diagnostics } = compileGraph(graph, {
         target,
         schedule: tuned?.schedule,
-        dtype: options.dtype,
+        ...storage,
         fuse: options.fuse,
         passes: { dumpAfter: options.dumpAfter, onDump: (name, dumped) => print(`// after ${name}\n${printGraph(dumped)}`) },
       });

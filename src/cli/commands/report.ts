@@ -13,7 +13,7 @@ import { packageExecutor, targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { measureSteps } from '../measuring.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, setting, targetOption, tuningOption, type CommandMaker } from '../options.ts';
+import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, positiveInteger, setOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { findProfile, makeReport, type FullReport } from '../reports.ts';
 import { reportText } from '../report-text.ts';
@@ -22,10 +22,9 @@ import { openTuning, refuseTuning } from '../tuning.ts';
 import { seededWeight } from '../../weights/seeded.ts';
 import type { ConfigLiteral } from '../../compile.ts';
 
-interface Options {
+interface Options extends StorageOptions {
   readonly set: Record<string, ConfigLiteral>;
   readonly batch?: number;
-  readonly dtype: 'f32' | 'f16';
   readonly target: string;
   readonly profile?: string;
   readonly fuse: boolean;
@@ -39,6 +38,7 @@ export const reportCommand: CommandMaker = () =>
     .addOption(setOption())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--no-fuse', 'of the plan in which every operation is a dispatch of its own')
@@ -72,7 +72,7 @@ function writePage(file: string, { report, sources, compilation }: FullReport, c
 
 async function reportOf(argument: string, options: Options): Promise<FullReport> {
   const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
-  return makeReport({ graph, target: await targetNamed(options.target), dtype: options.dtype, profile: findProfile(options.profile), fuse: options.fuse, tuning: openTuning(options.tuning) });
+  return makeReport({ graph, target: await targetNamed(options.target), ...storageOptions(options), profile: findProfile(options.profile), fuse: options.fuse, tuning: openTuning(options.tuning) });
 }
 
 /** `MODEL@name=value,...`; without a model, the first one's. */
@@ -100,6 +100,9 @@ function change(options: Options, part: string): Options {
     case 'dtype':
       if (value !== 'f32' && value !== 'f16') throw wrong('a dtype is f32 or f16');
       return { ...options, dtype: value };
+    case 'inputs':
+      if (value !== 'f32' && value !== 'f16') throw wrong('inputs are f32 or f16');
+      return { ...options, inputs: value };
     case 'target':
       if (value !== 'web' && value !== 'native') throw wrong('a target is web or native');
       return { ...options, target: value };
@@ -109,7 +112,7 @@ function change(options: Options, part: string): Options {
       if (value !== 'true' && value !== 'false') throw wrong('fuse is true or false');
       return { ...options, fuse: value === 'true' };
     default:
-      throw wrong('names are batch, dtype, target, profile, fuse and set.NAME');
+      throw wrong('names are batch, dtype, inputs, target, profile, fuse and set.NAME');
   }
 }
 
@@ -121,12 +124,12 @@ async function measuredReport(argument: string, options: Options & { readonly de
   say(`measuring on ${opened.description}`);
   const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
   const target = given && options.target === 'web' ? WEB : opened.target;
-  const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), dtype: options.dtype, target, opened, tuning: openTuning(options.tuning) });
+  const executor = await packageExecutor({ graph, read: (name, shape) => seededWeight(name, shape), ...storageOptions(options), target, opened, tuning: openTuning(options.tuning) });
   try {
     const measured = await measureSteps(executor);
     if (!measured) throw new CliError(error('E0905', `${opened.description} has no timestamps, so that its dispatches cannot be timed`), EXIT.noDevice);
     const profile = findProfile(options.profile ?? (opened.kind === 'software' ? 'swiftshader-2' : PROFILES.find((p) => opened.description.toLowerCase().startsWith(p.name))?.name));
-    return makeReport({ graph, target, dtype: options.dtype, profile, measured, compilation: executor.compilation });
+    return makeReport({ graph, target, ...storageOptions(options), profile, measured, compilation: executor.compilation });
   } finally {
     executor.close();
   }

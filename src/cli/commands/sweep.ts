@@ -12,7 +12,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { findModel } from '../model.ts';
-import { batchOption, collect, dtypeOption, jsonOption, setting, targetOption, tuningOption, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, inputsOption, jsonOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { batchOf, findProfile, plannedCode } from '../reports.ts';
 import { seconds } from '../report-text.ts';
@@ -29,13 +29,15 @@ export const sweepCommand: CommandMaker = (setExit) =>
     .addOption(new Option('--set <name=values>', 'a setting and its values: depth=6..16:2 (both ends included), heads=2,4,8; may be repeated').argParser(collect).makeOptionMandatory())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--profile <name>', `device to predict for: ${PROFILES.map((p) => p.name).join(', ')}, or a file that profile-device wrote`)
     .addOption(new Option('--against <figure>', 'what the front sets against time').choices(['parameters', 'multiplyAdds'] satisfies Capacity[]).default('parameters'))
     .addOption(jsonOption())
     .option('--html <file>', 'write the sweep as one HTML page')
-    .action(async (argument: string, options: { set: string[]; batch?: number; dtype: 'f32' | 'f16'; target: string; tuning?: string; profile?: string; against: Capacity; json?: boolean; html?: string }) => {
+    .action(async (argument: string, options: StorageOptions & { set: string[]; batch?: number; target: string; tuning?: string; profile?: string; against: Capacity; json?: boolean; html?: string }) => {
+      const storage = storageOptions(options);
       const grid = gridOf(options.set);
       const tuning = openTuning(options.tuning);
       const model = findModel(argument);
@@ -49,7 +51,7 @@ export const sweepCommand: CommandMaker = (setExit) =>
         bar.update(i, grid.length);
         const built = buildGraph(model.sources, { entry: model.project.entry, target: model.target, settings, batch: options.batch });
         if (!built.value || hasErrors(built.diagnostics)) return { settings, problem: built.diagnostics.find((d) => d.severity === 'error')!.message };
-        const compiled = compileGraph(built.value, { target, dtype: options.dtype, schedule: tuned?.schedule });
+        const compiled = compileGraph(built.value, { target, ...storage, schedule: tuned?.schedule });
         if (!compiled.value) return { settings, problem: compiled.diagnostics[0].message };
         batch = batchOf(built.value);
         name = built.value.name;
@@ -58,7 +60,7 @@ export const sweepCommand: CommandMaker = (setExit) =>
       bar.stop();
       // The file may know kernels of some points only.
       printDiagnostics(tuned?.diagnostics() ?? []);
-      const sweep: Sweep = { format: SWEEP_FORMAT, version: SWEEP_VERSION, model: name, batch, dtype: options.dtype, target: target.name, profile: profile.name, capacity: options.against, points: markFront(points, options.against) };
+      const sweep: Sweep = { format: SWEEP_FORMAT, version: SWEEP_VERSION, model: name, batch, dtype: options.dtype, ...(options.inputs === 'f16' && { inputs: 'f16' as const }), target: target.name, profile: profile.name, capacity: options.against, points: markFront(points, options.against) };
       if (sweep.points.every((p) => p.problem !== undefined)) setExit(EXIT.no);
       if (options.html !== undefined) {
         writeWhole(options.html, sweepHtml(sweep, pageScripts()));
@@ -102,7 +104,7 @@ function sweepText(sweep: Sweep): string {
     { title: 'tensors', right: true, drop: 6 },
     { title: '', flexible: true },
   ];
-  const head = `${color.bold(plain(sweep.model))}, batch ${sweep.batch}, ${sweep.dtype}, target ${sweep.target}; times predicted for ${sweep.profile}`;
+  const head = `${color.bold(plain(sweep.model))}, batch ${sweep.batch}, ${sweep.dtype}${sweep.inputs ? `, ${sweep.inputs} inputs` : ''}, target ${sweep.target}; times predicted for ${sweep.profile}`;
   const problems = [...new Set(sweep.points.flatMap((p) => p.problem ?? []))];
   return [head, fitTable(columns, rows), ...problems.map((p) => color.red(plain(p))), '', ...frontPlot(sweep)].join('\n');
 }

@@ -9,7 +9,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { compileOrFail } from '../executor.ts';
 import { packageVersion } from '../files.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, jsonOption, positiveInteger, setOption, targetOption, type CommandMaker } from '../options.ts';
+import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, positiveInteger, setOption, storageOptions, targetOption, type CommandMaker } from '../options.ts';
 import { writeWhole } from '../outputs.ts';
 import { print, progress, say, table } from '../terminal.ts';
 import { tuneKernels, type KernelResult } from '../tuner.ts';
@@ -24,10 +24,12 @@ export const tuneCommand: CommandMaker = () =>
     .addOption(setOption())
     .addOption(batchOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
     .addOption(jsonOption())
     .action(async (argument: string, options) => {
+      const storage = storageOptions(options);
       // A file that cannot be added to is told before anything is measured.
       const before = existsSync(options.output) ? openTuning(options.output)!.tuning : undefined;
       const opened = await openDevice(options.device);
@@ -36,7 +38,7 @@ export const tuneCommand: CommandMaker = () =>
         throw new CliError(error('E0905', `${options.output} was measured on ${before.device}, this is ${opened.description}`, undefined, { help: 'name another file with -o' }), EXIT.usage);
       const graph = graphOf(findModel(argument), { set: options.set, batch: options.batch });
       const target = options.target === 'web' ? WEB : opened.target;
-      const { plan } = compileOrFail(graph, { dtype: options.dtype, target });
+      const { plan } = compileOrFail(graph, { ...storage, target });
       const calls = plan.kernels.map((_, i) => plan.steps.filter((s) => s.kernel === i).length);
       say(`measuring schedules of ${plan.kernels.length} kernels on ${opened.description}; Ctrl-C ends early and keeps what was found`);
 

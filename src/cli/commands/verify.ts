@@ -8,14 +8,14 @@ import { CliError, EXIT } from '../errors.ts';
 import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
 import { openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
-import { deviceOption, dtypeOption, jsonOption, setOption, targetOption, tuningOption, type CommandMaker } from '../options.ts';
+import { deviceOption, dtypeOption, inputsOption, jsonOption, setOption, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { color, plain, print, progress, say, table } from '../terminal.ts';
 import { openTuning, refuseTuningOnCpu } from '../tuning.ts';
 
 interface OutputResult extends Difference {
   readonly pass: boolean;
   readonly shape: readonly number[];
-  /** The error of the reference evaluator in float32, or with weights and contractions rounded to half. */
+  /** The error of the reference evaluator in float32, or with weights, contractions and f16 inputs rounded to half. */
   readonly evaluator?: Difference;
   /** Over the tolerance, and so is the evaluator: the output is no further off than HONEST_FACTOR times that. */
   readonly limitedByType?: boolean;
@@ -31,6 +31,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
     .requiredOption('--golden <file>', 'the golden, NAME.json with NAME.safetensors beside it')
     .addOption(setOption())
     .addOption(dtypeOption())
+    .addOption(inputsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .addOption(deviceOption())
@@ -38,6 +39,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
     .option('--honest', 'show the reference evaluator\'s own float32 error beside: what float32 itself can reach')
     .addOption(jsonOption())
     .action(async (argument: string, options) => {
+      const storage = storageOptions(options);
       if (options.device === 'cpu') refuseTuningOnCpu(options.tuning);
       const tuning = openTuning(options.tuning);
       const model = findModel(argument);
@@ -50,7 +52,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const executor =
         options.device === 'cpu'
           ? evaluatorExecutor(graph, read, options.precision === 'f64' ? 'f64' : 'f32', bar.update)
-          : await openExecutor(graph, read, { device: options.device, dtype: options.dtype, targetName: options.target, tuning });
+          : await openExecutor(graph, read, { device: options.device, ...storage, targetName: options.target, tuning });
       const outputs = await executor.run(inputs);
       const tolerance = TOLERANCES[options.dtype as 'f32' | 'f16'];
       const compare = (all: typeof outputs, name: string): Difference =>
@@ -59,9 +61,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const over = [...differences.values()].some((d) => !within(d, tolerance));
       // A deep model may amplify rounding beyond the tolerance whoever computes it; then the type's own error is the measure.
       const needsHonest = options.honest || (over && options.device !== 'cpu');
-      const type = options.dtype === 'f16' ? 'half storage' : 'float32';
+      const type = options.dtype === 'f32' ? 'float32' : options.inputs === 'f16' ? 'half storage, inputs too' : 'half storage';
       if (needsHonest && over) say(`over the tolerance: evaluating in plain ${type} for comparison`);
-      const honest = needsHonest ? await honestExecutor(graph, read, options.dtype, bar.update).run(inputs) : undefined;
+      const honest = needsHonest ? await honestExecutor(graph, read, storage, bar.update).run(inputs) : undefined;
       bar.stop();
 
       const results: Record<string, OutputResult> = {};
@@ -71,9 +73,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
         results[name] = { ...d, pass: within(d, tolerance) || limited, shape: golden.outputs.get(name)!, ...(own && { evaluator: own, limitedByType: limited }) };
       }
       const pass = Object.values(results).every((r) => r.pass);
-      if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, tolerance, outputs: results, pass }, null, 2));
+      if (options.json) print(JSON.stringify({ model: graph.name, golden: golden.name, device: executor.description, dtype: options.dtype, ...(options.inputs === 'f16' && { inputs: 'f16' }), tolerance, outputs: results, pass }, null, 2));
       else {
-        say(`${graph.name} on ${executor.description}, ${options.dtype}, against ${plain(golden.source)}`);
+        say(`${graph.name} on ${executor.description}, ${options.dtype}${options.inputs === 'f16' ? ', f16 inputs' : ''}, against ${plain(golden.source)}`);
         const number = (x: number) => x.toExponential(2);
         const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? [`evaluator, ${type}`, 'largest / std'] : []), ''];
         const rows = Object.entries(results).map(([name, r]) => [
@@ -91,9 +93,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
       if (!pass) setExit(EXIT.no);
     });
 
-/** Plain float32; or double precision with half storage, which is all that storing so must cost. */
-function honestExecutor(graph: Graph, read: ParamReader, dtype: 'f32' | 'f16', onProgress: (done: number, total: number) => void) {
-  return evaluatorExecutor(graph, read, dtype === 'f32' ? 'f32' : 'f64', onProgress, dtype);
+/** Plain float32; or double precision with half storage, of inputs too where they are given so, which is all that storing so must cost. */
+function honestExecutor(graph: Graph, read: ParamReader, storage: StorageOptions, onProgress: (done: number, total: number) => void) {
+  return evaluatorExecutor(graph, read, storage.dtype === 'f32' ? 'f32' : 'f64', onProgress, storage);
 }
 
 /** Every difference of names and shapes between a model and a golden, at once. */

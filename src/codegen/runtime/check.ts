@@ -1,7 +1,7 @@
 /** Whether a package's tables are as the compiler writes them: what was cut short, altered or mixed up is named. */
 import { VitcError } from './errors.ts';
-import type { PackagePlan, PackageReport, Port, WeightsManifest } from './plan.ts';
-import { sizeOf } from './plan.ts';
+import type { InputPort, PackagePlan, PackageReport, Port, WeightsManifest } from './plan.ts';
+import { bytesOf } from './plan.ts';
 
 type Test = (value: unknown) => boolean;
 
@@ -16,7 +16,11 @@ const record = (fields: Readonly<Record<string, Test>> | Test): Test => (v) =>
 
 const numbers = list(Number.isFinite);
 const image = record({ mean: numbers, std: numbers, crop: Number.isFinite, native: maybe(count), resample: matches(/^(nearest|bilinear|bicubic)$/), resize: matches(/^(shortest|squash)$/) });
-const ports = list(record({ name: text, dtype: matches(/^(f32|i32|bool)$/), shape: list(count), offset: count, image: maybe(image), below: maybe(count) }));
+const port = { name: text, dtype: matches(/^(f32|i32|bool)$/), shape: list(count), offset: count };
+const halves: Test = (v) => v === 'f16';
+const isInput = record({ ...port, storage: maybe(halves), image: maybe(image), below: maybe(count) });
+const inputs = list((v) => isInput(v) && ((v as InputPort).storage === undefined || (v as InputPort).dtype === 'f32'));
+const outputs = list(record({ ...port, storage: (v) => v === undefined }));
 
 const PLAN: Record<keyof PackagePlan, Test> = {
   format: (v) => v === 1,
@@ -27,8 +31,8 @@ const PLAN: Record<keyof PackagePlan, Test> = {
   subgroupSizes: maybe(list(count, 2)),
   arenaBytes: count,
   shards: list(count),
-  inputs: ports,
-  outputs: ports,
+  inputs,
+  outputs,
   buffers: list(list(count, 3)),
   kernels: list(record({ id: matches(/^\w+$/), access: matches(/^[rs]*$/), workgroups: list(count, 3) })),
   steps: list(list(count)),
@@ -41,7 +45,7 @@ export function checkPlan(plan: PackagePlan): void {
   };
   for (const [name, test] of Object.entries(PLAN)) check(test(plan?.[name as keyof PackagePlan]), name);
   const { arenaBytes, shards, buffers, kernels } = plan;
-  const fits = ({ shape, offset }: Port): boolean => offset + 4 * sizeOf(shape) <= arenaBytes;
+  const fits = (port: Port): boolean => port.offset + bytesOf(port) <= arenaBytes;
   check([...plan.inputs, ...plan.outputs].every(fits), 'a tensor lies outside of the arena');
   check(buffers.every(([space, offset, bytes]) => offset + bytes <= [arenaBytes, ...shards][space]), 'a buffer lies outside of its space');
   check(plan.steps.every(([kernel, ...args]) => args.length === kernels[kernel]?.access.length && args.every((i) => i < buffers.length)), 'a step has no kernel or buffer');

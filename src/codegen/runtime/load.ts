@@ -4,7 +4,7 @@ import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
 import { checked, checkRequirements, onLost, requestDevice } from './device.ts';
 import type { VitcError } from './errors.ts';
 import { readJson } from './fetch.ts';
-import type { PictureReader } from './inputs.ts';
+import type { Readers } from './inputs.ts';
 import { bindSteps, Layouts, loadKernels } from './kernels.ts';
 import { deviceLost, Model } from './model.ts';
 import type { PackagePlan, PackageReport } from './plan.ts';
@@ -34,10 +34,10 @@ export interface LoadOptions {
 }
 
 /**
- * What `index.js` of a package passes on: its plan, its own URL, and the reader of pictures if it takes any.
+ * What `index.js` of a package passes on: its plan, its own URL, and the readers that its inputs need.
  * Files are read while the device is requested, and weights go to the GPU while kernels compile.
  */
-export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: string, options: LoadOptions = {}, readPictures?: PictureReader): Promise<Model<Inputs, Outputs>> {
+export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: string, options: LoadOptions = {}, readers: Readers = {}): Promise<Model<Inputs, Outputs>> {
   checkPlan(plan);
   const base = options.baseUrl === undefined ? new URL('./', ownUrl) : folderUrl(options.baseUrl);
   // The first failure stops what else is under way.
@@ -77,7 +77,7 @@ export async function loadModel<Inputs, Outputs>(plan: PackagePlan, ownUrl: stri
     signal.throwIfAborted();
     const dispatches = await Promise.race([checked(layouts.device, 'binding the kernels', () => bindSteps(layouts, plan, pipelines, spaces)), failing]);
     const readReport = async () => checkReport(await readJson<PackageReport>(new URL('report.json', base)), plan.steps.length);
-    return new Model<Inputs, Outputs>(plan, { device: layouts.device, ownsDevice: !options.device, arena: spaces[0], shards: spaces.slice(1), dispatches, readPictures, readReport });
+    return new Model<Inputs, Outputs>(plan, { device: layouts.device, ownsDevice: !options.device, arena: spaces[0], shards: spaces.slice(1), dispatches, readers, readReport });
   } catch (failure) {
     stop.abort(failure);
     const device = await opening.catch(() => undefined);

@@ -2,12 +2,12 @@
 import { COPY_DST, COPY_SRC, STORAGE } from './constants.ts';
 import { checked, firstLine, onLost } from './device.ts';
 import { VitcError } from './errors.ts';
-import type { PictureReader, Upload } from './inputs.ts';
+import type { Readers, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
 import type { Dispatch } from './kernels.ts';
 import { recordDispatches } from './kernels.ts';
 import type { PackagePlan, PackageReport, StepReport } from './plan.ts';
-import { sizeOf } from './plan.ts';
+import { bytesOf } from './plan.ts';
 import { Readback } from './readback.ts';
 import { Timestamps } from './timing.ts';
 import { Uploads } from './uploads.ts';
@@ -34,7 +34,7 @@ export interface Resources {
   readonly arena: GPUBuffer;
   readonly shards: readonly GPUBuffer[];
   readonly dispatches: readonly Dispatch[];
-  readonly readPictures?: PictureReader;
+  readonly readers: Readers;
   readonly readReport: () => Promise<PackageReport>;
 }
 
@@ -57,7 +57,7 @@ export class Model<Inputs, Outputs> {
   constructor(plan: PackagePlan, resources: Resources) {
     this.#plan = plan;
     this.#resources = resources;
-    this.#uploads = new Uploads(resources.device, plan.inputs.map((port) => 4 * sizeOf(port.shape)));
+    this.#uploads = new Uploads(resources.device, plan.inputs.map(bytesOf));
     this.#readback = new Readback(resources.device, plan.outputs);
     this.#recorded = this.#recordDispatches();
     this.#forget = onLost(resources.device, (info) => this.#end(deviceLost(plan.name, info)));
@@ -110,13 +110,13 @@ export class Model<Inputs, Outputs> {
     const ports = this.inputs.filter((port) => given[port.name] !== undefined);
     for (const { port, source } of readInputs(ports, given)) {
       if (!isGpuBuffer(source)) throw new VitcError('bad-input', `input "${port.name}": only a GPUBuffer can be recorded; write arrays to one, or use run`);
-      encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
+      encoder.copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
     }
     this.#dispatch(encoder);
     const wanted = (buffers.outputs ?? {}) as Record<string, GPUBuffer>;
     for (const port of this.outputs) {
       const buffer = wanted[port.name];
-      if (buffer) encoder.copyBufferToBuffer(arena, port.offset, buffer, 0, 4 * sizeOf(port.shape));
+      if (buffer) encoder.copyBufferToBuffer(arena, port.offset, buffer, 0, bytesOf(port));
     }
   }
 
@@ -161,7 +161,7 @@ export class Model<Inputs, Outputs> {
 
   #read(inputs: Inputs): Upload[] {
     if (this.#ended) throw this.#ended;
-    return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readPictures);
+    return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readers);
   }
 
   /** Starts the writes; copies from the caller's buffers come back as commands to submit before the dispatches. */
@@ -171,7 +171,7 @@ export class Model<Inputs, Outputs> {
     for (const { port, source } of uploads) {
       if (isGpuBuffer(source)) {
         encoder ??= device.createCommandEncoder({ label: `${this.#plan.name} inputs` });
-        encoder.copyBufferToBuffer(source, 0, arena, port.offset, 4 * sizeOf(port.shape));
+        encoder.copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
       } else this.#uploads.write(arena, port.offset, source);
     }
     return encoder ? [encoder.finish()] : [];
@@ -192,7 +192,7 @@ export class Model<Inputs, Outputs> {
   /** The buffers are also put into `made`, whatever happens later. */
   #copyOutputs(encoder: GPUCommandEncoder, made: GPUBuffer[]): GpuOutputs<Outputs> {
     const buffers = this.outputs.map((port) => {
-      const size = 4 * sizeOf(port.shape);
+      const size = bytesOf(port);
       const buffer = this.device.createBuffer({ label: port.name, size, usage: STORAGE | COPY_SRC | COPY_DST });
       made.push(buffer);
       encoder.copyBufferToBuffer(this.#resources.arena, port.offset, buffer, 0, size);

@@ -16,7 +16,7 @@ export interface ImageSpec {
 
 export type DType = 'f32' | 'i32' | 'bool';
 
-/** An input or output of the model; `offset` and the 4-byte elements lie in the arena. */
+/** An input or output of the model; `offset` and its elements, of 4 bytes unless `storage` says less, lie in the arena. */
 export interface Port {
   readonly name: string;
   readonly dtype: DType;
@@ -25,6 +25,8 @@ export interface Port {
 }
 
 export interface InputPort extends Port {
+  /** An f32 input that is given and stored in half precision. */
+  readonly storage?: 'f16';
   readonly image?: ImageSpec;
   /** Values are in [0, below). */
   readonly below?: number;
@@ -106,9 +108,14 @@ export interface StepReport {
   readonly predictedMilliseconds?: number;
 }
 
-/** `f32[1, 3, 224, 224]` */
-export function formatPort(port: Pick<Port, 'dtype' | 'shape'>): string {
-  return `${port.dtype}[${port.shape.join(', ')}]`;
+/** `f32[1, 3, 224, 224]`; an input stored in half precision is `f16[...]`. */
+export function formatPort({ dtype, storage, shape }: Pick<InputPort, 'dtype' | 'storage' | 'shape'>): string {
+  return `${storage ?? dtype}[${shape.join(', ')}]`;
+}
+
+/** Bytes in the arena, of whole 32-bit words: what is copied, and what a GPUBuffer must hold. */
+export function bytesOf({ storage, shape }: Pick<InputPort, 'storage' | 'shape'>): number {
+  return storage === 'f16' ? 4 * Math.ceil(sizeOf(shape) / 2) : 4 * sizeOf(shape);
 }
 
 export function sizeOf(shape: readonly number[]): number {

@@ -10,7 +10,8 @@ const CHUNK = 4 << 20;
 /** Runs in flight at once that find mapped buffers; more use `writeBuffer`. */
 const RUNS = 2;
 
-type Source = Float32Array | Int32Array;
+/** Of whole 32-bit words. */
+type Source = Float32Array | Int32Array | Uint16Array;
 
 /**
  * `writeBuffer` gets memory from the driver for every large write and gives it back after. Here the memory is kept:
@@ -51,8 +52,8 @@ export class Uploads {
   }
 
   #stage(staging: GPUBuffer, target: GPUBuffer, offset: number, chunk: Source): void {
-    const bytes = staging.getMappedRange(0, chunk.byteLength);
-    (chunk instanceof Float32Array ? new Float32Array(bytes) : new Int32Array(bytes)).set(chunk);
+    const mapped = staging.getMappedRange(0, chunk.byteLength);
+    new Uint8Array(mapped).set(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     staging.unmap();
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(staging, 0, target, offset, chunk.byteLength);

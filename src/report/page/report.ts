@@ -190,7 +190,7 @@ export function reportPage(data: PageData): HTMLElement[] {
   }
 
   return [
-    h('header', {}, h('h1', {}, report.model), h('p', { class: 'note' }, `batch ${report.batch}, ${report.dtype}, target ${report.target}; predicted for ${report.profile.name}: ${report.profile.description}`), report.doc !== undefined && h('p', { class: 'note' }, report.doc)),
+    h('header', {}, h('h1', {}, report.model), h('p', { class: 'note' }, `batch ${report.batch}, ${report.dtype}${report.inputs ? `, ${report.inputs} inputs` : ''}, target ${report.target}; predicted for ${report.profile.name}: ${report.profile.description}`), report.doc !== undefined && h('p', { class: 'note' }, report.doc)),
     ...(data.comparison ? [comparisonSection(data.comparison)] : []),
     h('ul', { class: 'cards' }, cards().map((c) => h('li', {}, h('span', { class: 'title' }, c.title), h('strong', {}, c.value), h('span', { class: 'note' }, c.note)))),
     h('ul', { class: 'findings' }, data.findings.map((f) => h('li', {}, f))),

@@ -9,7 +9,7 @@ export function sweepPage(sweep: Sweep): HTMLElement[] {
   const setting = (p: SweepPoint, name: string): number | string => (typeof p.settings[name] === 'number' ? p.settings[name] : JSON.stringify(p.settings[name]));
   const figure = (title: string, of: keyof NonNullable<SweepPoint['figures']>, show: (n: number) => string): Column<SweepPoint> => ({ title, value: (p) => p.figures?.[of], show: (p) => (p.figures ? show(p.figures[of]) : '') });
   return [
-    h('header', {}, h('h1', {}, sweep.model), h('p', { class: 'note' }, `batch ${sweep.batch}, ${sweep.dtype}, target ${sweep.target}; times predicted for ${sweep.profile}`)),
+    h('header', {}, h('h1', {}, sweep.model), h('p', { class: 'note' }, `batch ${sweep.batch}, ${sweep.dtype}${sweep.inputs ? `, ${sweep.inputs} inputs` : ''}, target ${sweep.target}; times predicted for ${sweep.profile}`)),
     section('front', 'Pareto front', 'Filled: no other point is as fast and as large.', frontPlot(sweep)),
     section(
       'points',
