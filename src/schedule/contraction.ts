@@ -77,13 +77,15 @@ interface Tile {
 }
 
 /**
- * Measured on an H200 with bench/gemm.ts at full clock: efficiency at 4096^3 and 197 x 3072 x 768, steps at
- * 197 x 192 x 768, whose few workgroups do not fill the device. Loading the next tile early is worth 10% there.
+ * Measured on an H200 with bench/gemm.ts at full clock: efficiency at 4096^3, 197 x 3072 x 768 and 8 products
+ * of 197 x 768 x 384, steps at 197 x 192 x 768, whose few workgroups do not fill the device. Loading the next tile early is
+ * worth 10% there.
  */
 const TILES: readonly Tile[] = [
   { thread: [8, 8], group: [16, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.59, stepNs: 90, groupNs: 100 },
   { thread: [8, 8], group: [8, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.54, stepNs: 85, groupNs: 100 },
-  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.5, stepNs: 82, groupNs: 100 },
+  { thread: [8, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.46, stepNs: 43, groupNs: 100 },
+  { thread: [8, 8], group: [8, 8], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.38, stepNs: 82, groupNs: 100 },
   { thread: [4, 4], group: [16, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.46, stepNs: 32, groupNs: 100 },
   { thread: [4, 4], group: [8, 16], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.4, stepNs: 27, groupNs: 100 },
   { thread: [4, 4], group: [8, 8], tileK: 16, splitK: 1, prefetch: true, efficiency: 0.36, stepNs: 22, groupNs: 100 },
