@@ -10,7 +10,7 @@ import { hasErrors, type Diagnostic, type Result } from '../../src/diagnostics.t
 import { elaborate } from '../../src/elaborate/elaborate.ts';
 import { printGraph, readGraph } from '../../src/graph-text.ts';
 import type { Graph } from '../../src/graph.ts';
-import { decodeF16 } from '../../src/half.ts';
+import { decodeF16, encodeF16 } from '../../src/half.ts';
 import { attentionLayout } from '../../src/kernel-attention-layout.ts';
 import { attentionProblem } from '../../src/kernel-attention-problem.ts';
 import { readProgram } from '../../src/kernel-read.ts';
@@ -51,6 +51,8 @@ export interface Variant {
   readonly fuse: boolean;
   readonly target: 'web' | 'native' | 'native without subgroups' | 'web on a CPU';
   readonly storage: CompileOptions['dtype'];
+  /** Float inputs are given as halves; they have such values then. */
+  readonly inputs?: 'f16';
   /** `chosen` by the compiler's rules, `never`, or a tile picked by this seed, where attention can be tiled. */
   readonly attention: 'chosen' | 'never' | number;
   /** Bytes that kernels move are counted too, and compared with what the generator says. */
@@ -126,7 +128,7 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
   try {
     const { value: graph, diagnostics } = elaborateProgram(text, library);
     if (!graph) throw new Failed('elaborate', diagnostics.slice(0, 3).map((d) => render(d)).join('\n'));
-    const bindings = bindingsOf(graph);
+    const bindings = bindingsOf(graph, variant);
     const want = evaluateGraph(graph, bindings, { precision: 'f64' });
     level = 'meaning';
     if (meant) checkSame('meaning', evaluateGraph(meant, bindings, { precision: 'f64' }), want, boundErrors(graph, bindings, F64));
@@ -174,8 +176,10 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
 }
 
 /** Inputs and parameters from their names; labels before a written graph's own names do not matter. */
-function bindingsOf(graph: Graph): ReturnType<typeof randomBindings> {
-  const { inputs, params } = randomBindings(graph);
+function bindingsOf(graph: Graph, variant: Variant): ReturnType<typeof randomBindings> {
+  const { inputs: drawn, params } = randomBindings(graph);
+  const half = (t: Tensor): Tensor => ({ ...t, data: Float64Array.from(decodeF16(encodeF16(Float32Array.from(t.data)))) });
+  const inputs = Object.fromEntries(Object.entries(drawn).map(([name, t]) => [name, variant.inputs === 'f16' && t.dtype === 'f32' ? half(t) : t]));
   return { inputs, params: (name, shape) => params(/p\d+\.\w+$/.exec(name)?.[0] ?? name, shape) };
 }
 
@@ -229,12 +233,12 @@ export function targetOf({ target: name, instrument }: Variant, machine: Machine
   return { ...chosen, limits: { ...chosen.limits, maxStorageBuffersPerShaderStage: most } };
 }
 
-function lowerChecked(main: Graph, { fuse, attention, storage, parts }: Variant, target: Target): Program {
+function lowerChecked(main: Graph, { fuse, attention, storage, inputs, parts }: Variant, target: Target): Program {
   const tiled = (kernel: Kernel): boolean => attentionCandidates(kernel, target).length > 0;
   const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
   const random = new Random(parts ?? 0);
   const depth: DividesDepth = (kernel, offered) => (parts === undefined ? depthParts(kernel, offered, target) : random.chance(0.8) ? random.pick(offered) : undefined);
-  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, target, storage });
+  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, target, storage, inputs });
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));

@@ -18,8 +18,10 @@ export function programOf(seed: number): Fuzzed {
 export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | undefined): Variant[] {
   const random = new Random(seed * 17 + 3);
   const half = machine?.target.shaderF16 ?? false;
+  // Drawn apart, so that a seed's other choices do not depend on it.
+  const inputs = new Random(seed * 13 + 7).chance(0.5) ? ({ inputs: 'f16' } as const) : {};
   const without = random.chance(0.5) ? [] : GRAPH_PASSES.flatMap((_, i) => (random.chance(0.4) ? [i] : []));
-  return [
+  const variants: Variant[] = [
     { ...PLAIN, target: random.chance(0.7) ? 'web' : 'native', storage: half && random.chance(0.4) ? 'f16' : 'f32', attention: random.chance(0.3) ? random.integer(0, 999) : 'chosen' },
     {
       without,
@@ -31,4 +33,5 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
       ...(random.chance(0.5) && { parts: random.integer(0, 999) }),
     },
   ];
+  return variants.map((v) => (v.storage === 'f16' ? { ...v, ...inputs } : v));
 }
