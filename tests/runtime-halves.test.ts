@@ -208,6 +208,7 @@ describe.skipIf(!gpu)('a package with halves for inputs', () => {
     const a = given['a GPUBuffer of halves'](values.b.subarray(0, 15)) as GPUBuffer;
     const encoder = device.createCommandEncoder();
     model.record(encoder, { inputs: { a } });
+    expect(() => model.record(encoder, { inputs: { a: new Uint16Array(15) as never } })).toThrow('input "a": only a GPUBuffer can be recorded');
     device.queue.submit([encoder.finish()]);
     expectOutputs(await run({ ...values, a }), { ...values, a: values.b.slice(0, 15) });
   });

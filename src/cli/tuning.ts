@@ -76,7 +76,7 @@ export function tunedChoice({ file, tuning }: TuningFile, target: Target): Tuned
       const names = [...new Set(refused.values())].slice(0, 3).join(', ');
       list.push(warning('W0831', `${file} has ${refused.size} ${refused.size === 1 ? 'schedule' : 'schedules'} that no kernel for target '${target.name}' may have (${names}): the rules choose instead`, undefined, { help: 'tune again: `vitc tune MODEL -o FILE.json`' }));
     }
-    if (used === 0 && refused.size === 0) list.push(warning('W0832', `${file} has no kernel of this model, shape and dtype: the rules choose all schedules`, undefined, { help: `it was measured on ${tuning.device}; \`vitc tune MODEL -o FILE.json\` with the same --batch and --dtype adds this model` }));
+    if (used === 0 && refused.size === 0) list.push(warning('W0832', `${file} has no kernel of this model, shape and dtype: the rules choose all schedules`, undefined, { help: `it was measured on ${tuning.device}; \`vitc tune MODEL -o FILE.json\` with the same --batch, --dtype and --inputs adds this model` }));
     return list;
   };
   return { schedule, diagnostics };

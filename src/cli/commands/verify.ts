@@ -61,8 +61,9 @@ export const verifyCommand: CommandMaker = (setExit) =>
       const over = [...differences.values()].some((d) => !within(d, tolerance));
       // A deep model may amplify rounding beyond the tolerance whoever computes it; then the type's own error is the measure.
       const needsHonest = options.honest || (over && options.device !== 'cpu');
-      const type = options.dtype === 'f32' ? 'float32' : options.inputs === 'f16' ? 'half storage, inputs too' : 'half storage';
-      if (needsHonest && over) say(`over the tolerance: evaluating in plain ${type} for comparison`);
+      const type = options.dtype === 'f16' ? 'half storage' : 'float32';
+      const evaluated = options.inputs === 'f16' ? `${type} and inputs` : type;
+      if (needsHonest && over) say(`over the tolerance: evaluating in plain ${evaluated} for comparison`);
       const honest = needsHonest ? await honestExecutor(graph, read, storage, bar.update).run(inputs) : undefined;
       bar.stop();
 
@@ -77,7 +78,7 @@ export const verifyCommand: CommandMaker = (setExit) =>
       else {
         say(`${graph.name} on ${executor.description}, ${options.dtype}${options.inputs === 'f16' ? ', f16 inputs' : ''}, against ${plain(golden.source)}`);
         const number = (x: number) => x.toExponential(2);
-        const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? [`evaluator, ${type}`, 'largest / std'] : []), ''];
+        const header = ['output', 'shape', 'relative error', 'largest / std', ...(honest ? [`evaluator, ${evaluated}`, 'largest / std'] : []), ''];
         const rows = Object.entries(results).map(([name, r]) => [
           plain(name),
           `[${r.shape.join(', ')}]`,

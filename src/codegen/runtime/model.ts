@@ -108,7 +108,7 @@ export class Model<Inputs, Outputs> {
     const { arena } = this.#resources;
     const given = (buffers.inputs ?? {}) as Record<string, GPUBuffer>;
     const ports = this.inputs.filter((port) => given[port.name] !== undefined);
-    for (const { port, source } of readInputs(ports, given)) {
+    for (const { port, source } of readInputs(ports, given, this.#resources.readers)) {
       if (!isGpuBuffer(source)) throw new VitcError('bad-input', `input "${port.name}": only a GPUBuffer can be recorded; write arrays to one, or use run`);
       encoder.copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
     }
