@@ -18,8 +18,9 @@ import { weightsCommand } from './cli/commands/weights.ts';
 import { zooCommand } from './cli/commands/zoo.ts';
 import { CliError, EXIT, type ExitCode } from './cli/errors.ts';
 import { packageVersion } from './cli/files.ts';
+import { reason } from './cli/outputs.ts';
 import { guarded, printDiagnostics, say } from './cli/terminal.ts';
-import { DiagnosticError } from './diagnostics.ts';
+import { DiagnosticError, error } from './diagnostics.ts';
 
 const COMMANDS = [checkCommand, formatCommand, compileCommand, runCommand, verifyCommand, traceCommand, benchCommand, tuneCommand, reportCommand, sweepCommand, profileDeviceCommand, emitCommand, zooCommand, weightsCommand, explainCommand];
 
@@ -72,7 +73,11 @@ function report(failure: unknown): ExitCode {
 }
 
 // A reader that has seen enough (`| head`) is no error.
-process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? EXIT.done : EXIT.no));
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code === 'EPIPE') process.exit(EXIT.done);
+  printDiagnostics([error('E0902', `cannot write to standard output: ${reason(cause)}`)]);
+  process.exit(EXIT.no);
+});
 // Remarks that nobody reads are none either; results go on.
 process.stderr.on('error', () => {});
 

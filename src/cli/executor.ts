@@ -140,9 +140,19 @@ export interface LoadedPackage extends Executor {
   readonly labels: ReadonlyMap<string, readonly string[]>;
 }
 
+/** A package's code; CliError E0901 where it is cut short or is none. */
+async function importPackage(folder: string): Promise<PackageModule> {
+  const damaged = (why: string): CliError => new CliError(error('E0901', `the code of the package ${folder} does not load: ${why}`, undefined, { help: 'compile its model again' }));
+  const module = await import(pathToFileURL(join(resolve(folder), 'index.js')).href).catch((cause: Error) => {
+    throw damaged(cause.message);
+  }) as Partial<PackageModule>;
+  if (typeof module.load !== 'function') throw damaged('it exports no `load`');
+  return module as PackageModule;
+}
+
 /** Loads a package from its folder, as a user's program would. */
 export async function loadPackage(folder: string, opened: GpuDevice, onProgress?: LoadOptions['onProgress']): Promise<LoadedPackage> {
-  const module = (await import(pathToFileURL(join(resolve(folder), 'index.js')).href)) as PackageModule;
+  const module = await importPackage(folder);
   const model = await module.load({ device: opened.device, onProgress });
   const dtypes = new Map(model.outputs.map((port) => [port.name, port.dtype]));
   return {

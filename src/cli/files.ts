@@ -7,6 +7,7 @@ import { decodeTensor, headerLength, readHeader, WeightsError, type TensorEntry 
 import type { Checkpoint } from '../weights/resolve.ts';
 import { CliError } from './errors.ts';
 import { reason } from './outputs.ts';
+import { decodeText } from './utf8.ts';
 
 /** The package's root: beside src/ when run from source, beside dist/ when built. */
 export const PACKAGE_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -44,7 +45,7 @@ export class Project {
     if (!existsSync(file) || !statSync(file).isFile()) return undefined;
     if (path !== this.entry && !isWithin(realpathSync(base), realpathSync(file)))
       throw new CliError(error('E0204', `${path} is a link to a file outside of ${base === ZOO ? 'the standard library' : 'the project'}; imports stay within`));
-    return readSource(file);
+    return readSource(file, path);
   }
 
   /** A file that the entry names, relative to itself; undefined where that leaves the project. */
@@ -61,10 +62,11 @@ function isWithin(folder: string, path: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-function readSource(file: string): string {
+/** A source's text; `name` is how it is called in messages. Throws CliError E0901 and E0903. */
+function readSource(file: string, name: string): string {
   const { size } = statSync(file);
-  if (size > MAX_SOURCE_BYTES) throw new CliError(error('E0903', `${file} has ${size} bytes, more than a source may (${MAX_SOURCE_BYTES})`));
-  return readFileSync(file, 'utf8');
+  if (size > MAX_SOURCE_BYTES) throw new CliError(error('E0903', `${name} has ${size} bytes, more than a source may (${MAX_SOURCE_BYTES})`));
+  return decodeText(readBytes(file, name), name);
 }
 
 /** The zoo's files, sorted. */
@@ -72,20 +74,16 @@ export function zooFiles(): string[] {
   return readdirSync(ZOO).filter((f) => f.endsWith('.vit')).sort().map((f) => join(ZOO, f));
 }
 
-/** A file's text, or E0901: bytes that are no UTF-8 would be lost where it is written again. */
+/** A file's text, or CliError E0901: bytes that are no UTF-8 would be lost where it is written again. */
 export function readText(file: string): string {
-  const bytes = readBytes(file);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new CliError(error('E0901', `cannot read ${file}: it is no UTF-8 text`));
-  }
+  return decodeText(readBytes(file), file);
 }
 
 /** No picture and no JSON of ours is larger; pipes and devices may never end. */
 const MAX_BYTES = 256 << 20;
 
-export function readBytes(file: string): Uint8Array {
+/** A file's content; `name` is how it is called in messages. Throws CliError E0901. */
+export function readBytes(file: string, name = file): Uint8Array {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(file, 'r');
@@ -98,7 +96,7 @@ export function readBytes(file: string): Uint8Array {
       parts.push(part.subarray(0, n));
     }
   } catch (cause) {
-    throw new CliError(error('E0901', `cannot read ${file}: ${reason(cause)}`));
+    throw new CliError(error('E0901', `cannot read ${name}: ${reason(cause)}`));
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

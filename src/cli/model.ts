@@ -1,6 +1,6 @@
 /** From a command's arguments to a graph and its weights: FILE#preset, a bare preset name, --set, --weights, --seed. */
-import { existsSync } from 'node:fs';
-import { relative } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Sources, buildGraph, parametersOf, targetsOf, type ConfigLiteral, type ParamReader, type TargetInfo } from '../compile.ts';
 import { error, hasErrors } from '../diagnostics.ts';
 import type { Graph } from '../graph.ts';
@@ -31,7 +31,10 @@ export function findModel(argument: string): ModelArgument {
   const hash = argument.lastIndexOf('#');
   const file = hash < 0 ? argument : argument.slice(0, hash);
   const target = hash < 0 ? undefined : argument.slice(hash + 1);
-  if (file.endsWith('.vit') || existsSync(file)) return open(file, target);
+  if (file.endsWith('.vit')) {
+    if (isFolder(file)) throw new CliError(error('E0904', `${file} is a folder, no source`), EXIT.usage);
+    return open(file, target);
+  }
   const names: string[] = [];
   for (const path of zooFiles()) {
     const found = open(path, argument);
@@ -40,6 +43,14 @@ export function findModel(argument: string): ModelArgument {
       if (info.kind === 'preset') names.push(info.name);
     }
   }
+  if (isFolder(file))
+    throw new CliError(
+      existsSync(join(file, 'plan.js'))
+        ? error('E0904', `${file} is a package, compiled before`, undefined, { help: '`vitc run` and `vitc bench` take packages; here, name the model that it was compiled from' })
+        : error('E0904', `${file} is a folder, no source`, undefined, { help: 'name a file in it: FILE.vit or FILE.vit#NAME' }),
+      EXIT.usage,
+    );
+  if (existsSync(file)) throw new CliError(error('E0904', `${file} is no source: its name does not end in .vit`, undefined, { help: 'a model is named FILE.vit, FILE.vit#NAME, or as a preset of the zoo' }), EXIT.usage);
   const near = suggest(argument, names);
   throw new CliError(
     error('E0904', `there is no file or preset ${JSON.stringify(argument)}`, undefined, {
@@ -47,6 +58,10 @@ export function findModel(argument: string): ModelArgument {
     }),
     EXIT.usage,
   );
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function open(file: string, target: string | undefined): ModelArgument {

@@ -1,4 +1,6 @@
 /** Options that several commands share, and the reading of their values. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ConfigLiteral } from '../compile.ts';
 import { error } from '../diagnostics.ts';
@@ -72,9 +74,26 @@ export function storageOptions({ dtype, inputs }: StorageOptions): StorageOption
   return { dtype, inputs };
 }
 
-/** E0905 where --inputs is given for what was compiled before. */
-export function refuseInputsOfPackage(inputs: StorageType | undefined, folder: string): void {
-  if (inputs !== undefined) throw new CliError(error('E0905', `--inputs ${inputs} cannot apply: ${folder} is a package, whose inputs were chosen when it was compiled`, undefined, { help: 'compile its model again: `vitc compile MODEL --dtype f16 --inputs f16 -o DIR`' }), EXIT.usage);
+/** What a package has of the options of the same name, and how it is compiled with others. */
+const OF_COMPILATION: Readonly<Record<string, readonly [what: string, options: string]>> = {
+  set: ['configuration was', '--set NAME=VALUE'],
+  batch: ['batch was', '--batch N'],
+  dtype: ['dtype was', '--dtype TYPE'],
+  inputs: ['inputs were', '--dtype f16 --inputs f16'],
+  target: ['target was', '--target NAME'],
+  weights: ['weights were', '--weights FILE'],
+  seed: ['weights were', '--seed N'],
+  tuning: ['schedules were', '--tuning FILE'],
+};
+
+/** E0904 where a folder is no package, and E0905 for each option of the command line that one, compiled before, has no use for. */
+export function requirePackage(folder: string, command: Command): void {
+  if (!existsSync(join(folder, 'index.js'))) throw new CliError(error('E0904', `${folder} is a folder, but no package`), EXIT.usage);
+  const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  const wrong = Object.entries(OF_COMPILATION).filter(([name]) => given(name)).map(([name, [what, options]]) =>
+    error('E0905', `--${name} cannot apply: ${folder} is a package, whose ${what} chosen when it was compiled`, undefined, { help: `compile its model again: \`vitc compile MODEL ${options} -o DIR\`` }));
+  if (given('keep')) wrong.push(error('E0905', `--keep cannot apply: ${folder} is a package already`, undefined, { help: 'copy the folder' }));
+  if (wrong.length > 0) throw new CliError(wrong, EXIT.usage);
 }
 
 /** A command that runs a model on a device: where its weights, shapes and code come from. */

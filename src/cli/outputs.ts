@@ -1,6 +1,6 @@
 /** Outputs that are whole or absent, whatever ends the process while they are written. */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants as access, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants, hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { error } from '../diagnostics.ts';
@@ -15,6 +15,7 @@ export function reason(cause: unknown): string {
   if (code === 'ENOSPC') return 'the disk is full';
   if (code === 'EROFS') return 'the file system is read-only';
   if (code === 'ENOTDIR' || code === 'EEXIST') return 'a part of its path is no folder';
+  if (code === 'ELOOP') return 'its links lead in a circle';
   if (code === 'ENAMETOOLONG') return 'its name is too long';
   return (cause as Error).message;
 }
@@ -37,6 +38,17 @@ export function makeFolder(folder: string): void {
       if ((again as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw again;
     }
   }
+}
+
+/** What an output's path names once links are followed, the last one too where it leads to nothing yet: a link stays one. */
+function behindLinks(path: string): string {
+  if (path === '') throw new Error('it has no name');
+  let at = resolve(path);
+  for (let links = 0; links < 40; links++) {
+    if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return at;
+    at = resolve(realpathSync(dirname(at)), readlinkSync(at));
+  }
+  throw Object.assign(new Error('links in a circle'), { code: 'ELOOP' });
 }
 
 const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
@@ -62,8 +74,8 @@ function isRunning(pid: number): boolean {
  * them had moved away and not yet replaced. What cannot be looked at or removed stays: it does no harm.
  */
 export function restore(output: string): void {
-  const target = resolve(output);
   try {
+    const target = behindLinks(output);
     const left = readdirSync(dirname(target)).flatMap((name) => {
       const found = name.startsWith(basename(target)) ? TEMPORARY.exec(name.slice(basename(target).length)) : null;
       return found && found[1] === HOST && !isRunning(Number(found[2])) ? [{ path: join(dirname(target), name), isOld: found[3] !== undefined }] : [];
@@ -103,18 +115,23 @@ function uninterrupted<T>(run: () => T): T {
   }
 }
 
-/** Writes a file whole or not at all: to a temporary name beside it, then renamed. */
+/** Writes a file whole or not at all: to a temporary name beside it, then renamed. A device or a pipe is written to. */
 export function writeWhole(file: string, data: string | Uint8Array): void {
-  const temporary = temporaryName(file);
+  let temporary: string | undefined;
   try {
-    restore(file);
-    makeFolder(dirname(resolve(file)));
+    const there = statSync(file, { throwIfNoEntry: false });
+    // A rename would put a file in the place of /dev/null.
+    if (there && !there.isFile() && !there.isDirectory()) return writeFileSync(file, data);
+    const target = behindLinks(file);
+    restore(target);
+    makeFolder(dirname(target));
+    const beside = (temporary = temporaryName(target));
     uninterrupted(() => {
-      writeFileSync(temporary, data, { flag: 'wx' });
-      renameSync(temporary, file);
+      writeFileSync(beside, data, { flag: 'wx' });
+      renameSync(beside, target);
     });
   } catch (cause) {
-    remove(temporary);
+    if (temporary !== undefined) remove(temporary);
     throw new CliError(error('E0902', `cannot write ${file}: ${reason(cause)}`));
   }
 }
@@ -128,29 +145,32 @@ const MARK = 'plan.js';
  * command on this folder puts it back (`restore`).
  */
 export function writeFolder(folder: string, files: ReadonlyMap<string, string | Uint8Array>): void {
-  const target = resolve(folder);
-  const temporary = temporaryName(target);
-  const old = `${temporary}.old`;
+  let temporary: string | undefined;
   try {
+    const target = behindLinks(folder);
+    const beside = (temporary = temporaryName(target));
+    const old = `${beside}.old`;
     restore(target);
     if (existsSync(target) && (!statSync(target).isDirectory() || (readdirSync(target).length > 0 && !existsSync(join(target, MARK)))))
       throw new CliError(error('E0902', `${folder} exists and is no package that vitc wrote`, undefined, { help: 'name another folder, or remove this one' }));
+    // What may be renamed but not emptied could not be removed afterwards.
+    if (existsSync(target)) accessSync(target, access.W_OK);
     uninterrupted(() => {
       for (const [name, data] of files) {
-        makeFolder(dirname(join(temporary, name)));
-        writeFileSync(join(temporary, name), data);
+        makeFolder(dirname(join(beside, name)));
+        writeFileSync(join(beside, name), data);
       }
       if (existsSync(target)) renameSync(target, old);
       try {
-        renameSync(temporary, target);
+        renameSync(beside, target);
       } catch (cause) {
         if (existsSync(old)) renameSync(old, target);
         throw cause;
       }
-      rmSync(old, { recursive: true, force: true });
+      remove(old);
     });
   } catch (cause) {
-    remove(temporary);
+    if (temporary !== undefined) remove(temporary);
     if (cause instanceof CliError) throw cause;
     throw new CliError(error('E0902', `cannot write ${folder}: ${reason(cause)}`));
   }

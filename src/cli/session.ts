@@ -1,6 +1,6 @@
 /** Something to run, however it was named: a source, a preset or a compiled package. */
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import type { Command } from 'commander';
 import type { ConfigLiteral } from '../compile.ts';
 import { error } from '../diagnostics.ts';
 import { sizeOf, type GraphOutput } from '../graph.ts';
@@ -11,10 +11,10 @@ import { evaluatorExecutor, loadPackage, packageExecutor, type Executor, type In
 import { openSafetensors } from './files.ts';
 import { labelSet } from './labels.ts';
 import { findModel, graphOf, requiredWeights } from './model.ts';
-import { refuseInputsOfPackage, storageOptions, type StorageOptions } from './options.ts';
+import { requirePackage, storageOptions, type StorageOptions } from './options.ts';
 import { restore, summarize } from './outputs.ts';
 import { formatBytes, plain, progress, say } from './terminal.ts';
-import { openTuning, refuseTuningOfPackage, refuseTuningOnCpu } from './tuning.ts';
+import { openTuning, refuseTuningOnCpu } from './tuning.ts';
 
 export interface Session {
   readonly name: string;
@@ -35,17 +35,15 @@ export interface SessionOptions extends StorageOptions {
   readonly tuning?: string;
 }
 
-/** Opens a package's folder, or compiles a model; `pictures` is how many are to be run. */
-export async function openSession(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number): Promise<Session> {
+/** Opens a package's folder, or compiles a model; `pictures` is how many are to be run, `command` tells which options were given. */
+export async function openSession(argument: string, options: SessionOptions, opened: OpenDevice, pictures: number, command: Command): Promise<Session> {
   restore(argument);
-  return existsSync(argument) && statSync(argument).isDirectory() ? openPackage(argument, options, opened) : openModel(argument, options, opened, pictures);
+  return existsSync(argument) && statSync(argument).isDirectory() ? openPackage(argument, command, opened) : openModel(argument, options, opened, pictures);
 }
 
-async function openPackage(folder: string, options: SessionOptions, opened: OpenDevice): Promise<Session> {
-  if (!existsSync(join(folder, 'index.js'))) throw new CliError(error('E0904', `${folder} is a folder, but no package`), EXIT.usage);
+async function openPackage(folder: string, command: Command, opened: OpenDevice): Promise<Session> {
+  requirePackage(folder, command);
   if (opened.kind === 'cpu') throw new CliError(error('E0905', 'a package runs on WebGPU; --device cpu runs sources', undefined, { help: 'use --device software' }), EXIT.usage);
-  refuseTuningOfPackage(options.tuning, folder);
-  refuseInputsOfPackage(options.inputs, folder);
   say(plain(`loading ${folder}`));
   const bar = progress('loading');
   const executor = await loadPackage(folder, opened, ({ loaded, total }) => bar.update(loaded, total)).finally(() => bar.stop());

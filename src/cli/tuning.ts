@@ -33,11 +33,6 @@ export function refuseTuning(file: string | undefined, why: string, help?: strin
   if (file !== undefined) throw new CliError(error('E0905', `--tuning ${file} cannot apply: ${why}`, undefined, help === undefined ? {} : { help }), EXIT.usage);
 }
 
-/** Why a package takes none. */
-export function refuseTuningOfPackage(file: string | undefined, folder: string): void {
-  refuseTuning(file, `${folder} is a package, whose schedules were chosen when it was compiled`, 'compile its model again: `vitc compile MODEL --tuning FILE -o DIR`');
-}
-
 /** Why the evaluator takes none. */
 export function refuseTuningOnCpu(file: string | undefined): void {
   refuseTuning(file, 'the reference evaluator has no schedules', 'run on a device: `--device gpu` or `--device software`');

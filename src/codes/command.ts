@@ -2,7 +2,7 @@
 import type { CodeInfo } from '../codes.ts';
 
 export const COMMAND_CODES = {
-  E0901: { title: 'unreadable file', explanation: 'There is no file of this name, or it may not be read. Paths are relative to the working folder.' },
+  E0901: { title: 'unreadable file', explanation: 'There is no file of this name, or it may not be read, or it is no UTF-8 text where text is wanted. Paths are relative to the working folder.' },
   E0902: {
     title: 'output not written',
     explanation: 'The output could not be written. What stood there before is untouched: outputs go to a temporary name and are renamed when whole. A folder is replaced only if an earlier compile wrote it.',

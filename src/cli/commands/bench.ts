@@ -12,8 +12,8 @@ import { packageVersion } from '../files.ts';
 import { reason, writeWhole } from '../outputs.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, refuseInputsOfPackage, seedOption, setOption, storageOptions, type StorageType, targetOption, tuningOption, weightsOption } from '../options.ts';
-import { openTuning, refuseTuningOfPackage } from '../tuning.ts';
+import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, requirePackage, seedOption, setOption, storageOptions, type StorageType, targetOption, tuningOption, weightsOption } from '../options.ts';
+import { openTuning } from '../tuning.ts';
 import { DEFAULT_PEERS, parsePeers, Peers } from '../peers.ts';
 import { formatBytes, formatMilliseconds, print, progress, say, table } from '../terminal.ts';
 import { seededWeight } from '../../weights/seeded.ts';
@@ -60,7 +60,8 @@ export const benchCommand: CommandMaker = (setExit) =>
     .option('--lines <file>', 'several models or peers: write each result as a line of JSON as soon as it is there')
     .option('--markdown <file>', 'several models or peers: write the table for a document, again with every result')
     .addOption(jsonOption())
-    .action(async (models: string[], options: BenchOptions) => {
+    .action(async (models: string[], options: BenchOptions, command: Command) => {
+      if (models.length === 1 && isFolder(models[0])) requirePackage(models[0], command);
       const inputs = inputsOf(options);
       const settings = models.flatMap((model) => options.batch.flatMap((batch) => options.dtype.map((dtype): Setting => ({ model, dtype, inputs: inputs(dtype), batch }))));
       const single = settings.length === 1 && options.peers === undefined && options.lines === undefined && options.markdown === undefined;
@@ -96,10 +97,6 @@ function positiveNumber(text: string): number {
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
 async function benchOne(setting: Setting, options: BenchOptions, opened: GpuDevice): Promise<void> {
-  if (isFolder(setting.model)) {
-    refuseTuningOfPackage(options.tuning, setting.model);
-    refuseInputsOfPackage(options.inputs, setting.model);
-  }
   say(`measuring on ${opened.description}`);
   const start = performance.now();
   const executor = isFolder(setting.model) ? await loadPackage(setting.model, opened) : await fromSource(setting, options, opened);

@@ -77,6 +77,7 @@ async function reportOf(argument: string, options: Options): Promise<FullReport>
 
 /** `MODEL@name=value,...`; without a model, the first one's. */
 async function variant(first: string, spec: string, options: Options): Promise<FullReport> {
+  if (spec === '') throw new CliError(error('E0905', '--compare names nothing', undefined, { help: 'MODEL, or @batch=64 for the same model otherwise' }), EXIT.usage);
   const at = spec.indexOf('@');
   const model = at < 0 ? spec : spec.slice(0, at);
   let changed: Options = model === '' || model === first ? options : { ...options, set: {} };
@@ -88,15 +89,18 @@ function change(options: Options, part: string): Options {
   const [name, ...rest] = part.split('=');
   const value = rest.join('=');
   const wrong = (wanted: string): CliError => new CliError(error('E0905', `--compare does not take ${JSON.stringify(part)}: ${wanted}`), EXIT.usage);
-  if (name.startsWith('set.')) return { ...options, set: setting(part.slice(4), options.set) };
+  const parsed = <T>(parse: () => T): T => {
+    try {
+      return parse();
+    } catch (failure) {
+      if (failure instanceof InvalidArgumentError) throw wrong(failure.message);
+      throw failure;
+    }
+  };
+  if (name.startsWith('set.')) return { ...options, set: parsed(() => setting(part.slice(4), options.set)) };
   switch (name) {
     case 'batch':
-      try {
-        return { ...options, batch: positiveInteger(value) };
-      } catch (failure) {
-        if (failure instanceof InvalidArgumentError) throw wrong(failure.message);
-        throw failure;
-      }
+      return { ...options, batch: parsed(() => positiveInteger(value)) };
     case 'dtype':
       if (value !== 'f32' && value !== 'f16') throw wrong('a dtype is f32 or f16');
       return { ...options, dtype: value };

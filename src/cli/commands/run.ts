@@ -1,4 +1,5 @@
 /** `vitc run`: pictures or tensors through a model. */
+import type { Command } from 'commander';
 import { pictureToTensor } from '../../codegen/runtime/image.ts';
 import { error, type Diagnostic } from '../../diagnostics.ts';
 import { sizeOf } from '../../graph.ts';
@@ -27,10 +28,10 @@ export const runCommand: CommandMaker = (setExit) =>
     .option('--keep <dir>', 'keep the compiled package in this folder')
     .addOption(tuningOption())
     .addOption(jsonOption())
-    .action(async (argument: string, options) => {
+    .action(async (argument: string, options, command: Command) => {
       const pictures: PictureSource[] = (options.image ?? []).flatMap(findPictures);
       const opened = await openDevice(options.device);
-      const session = await openSession(argument, options, opened, pictures.length);
+      const session = await openSession(argument, options, opened, pictures.length, command);
       const { executor } = session;
       say(`running on ${executor.description}`);
       const tensors = readTensors(executor.inputs, options.input ?? []);
