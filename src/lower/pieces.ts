@@ -7,6 +7,7 @@ import { sizeOf } from '../graph.ts';
 import { loadsOf } from '../kernel-expr.ts';
 import { classify } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
+import { bufferOf } from './body.ts';
 import { DISPATCH, MOVE } from './cost.ts';
 import { draftNode, draftTwice, type Box, type Twice } from './draft.ts';
 import type { Finisher } from './finish.ts';
@@ -75,7 +76,7 @@ class Cut {
     if (!concat) return undefined;
     const boxes = this.#boxes(concat);
     const parts = concat.args.map((arg, i) => {
-      const absorbs = this.absorb && this.#absorbs(arg, boxes[i]);
+      const absorbs = this.absorb && this.#absorbs(arg, boxes[i], boxes.filter((_, other) => other !== i));
       return { box: boxes[i], arg, absorbs, shares: this.absorb && !absorbs && concat.args.indexOf(arg) === concat.args.lastIndexOf(arg) && this.#shares(arg, boxes[i]) };
     });
     const saved = parts.filter((p) => p.absorbs || p.shares);
@@ -125,11 +126,14 @@ class Cut {
     });
   }
 
-  /** Whether the piece's own kernel can write its part of the root: nothing else reads it, and the kernel keeps its form. */
-  #absorbs(arg: NodeId, box: Box): boolean {
+  /** Whether the piece's own kernel can write its part of the root: nothing else reads it, no other part either, and the kernel keeps its form. */
+  #absorbs(arg: NodeId, box: Box, others: readonly Box[]): boolean {
     const node = this.#graph.nodes[arg];
     if (!this.stored(arg) || isBound(node) || this.flow.outputs.has(arg) || node.op === 'argsort') return false;
     if (!endsIn(this.flow, arg, this.root) || [...between(this.flow, arg, this.root)].some((id) => id !== this.root && this.stored(id))) return false;
+    // The other parts are computed without it, or it is read after all.
+    const reads = (part: Box): boolean => draftNode(this.#graph, this.stored, this.root, part).stages.some((s) => loadsOf(s.body).some((l) => l.buffer === bufferOf(arg)));
+    if (others.some(reads)) return false;
     const draft = (root: NodeId, part?: Box) => this.finisher.finish(draftNode(this.#graph, (id) => id !== arg && this.stored(id), root, part)).kernel;
     const kernel = draft(this.root, box);
     return kernel.params.length <= this.maxBuffers && classify(kernel) === classify(draft(arg));

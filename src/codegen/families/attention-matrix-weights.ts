@@ -57,6 +57,8 @@ export class AttentionWeights {
   private whole?: WgslExpr;
   /** The lane's scores, where all are kept: kept[tile][four]. */
   private readonly kept: readonly (readonly WgslExpr[])[];
+  /** Where the lane's scores of a tile start. */
+  private readonly start: WgslExpr;
 
   constructor(private readonly emitter: Emitter, private readonly values: Values, private readonly place: WeightsPlace) {
     const { problem, schedule, layout, firstRow } = place;
@@ -64,6 +66,7 @@ export class AttentionWeights {
     const lane = emitter.builtin('subgroup_invocation_id');
     this.row = emitter.bind('row', add(firstRow, div(lane, u32(lanes))));
     this.part = lanes > 1 ? emitter.bind('part', mod(lane, u32(lanes))) : u32(0);
+    this.start = emitter.bind('start', add(mul(this.row, u32(layout.pitch)), mul(this.part, u32(layout.partPitch))));
     const { M } = problem.mix;
     const at = add(mul(element(emitter.builtin('workgroup_id'), 0), u32(groupRows)), this.row);
     if (M > 1) emitter.defineAxis(this.rowAxis, emitter.bind('m', M % groupRows === 0 ? at : atMost(at, M - 1)));
@@ -173,19 +176,13 @@ export class AttentionWeights {
     return Array.from({ length: this.place.layout.lanes }, (_, part) => this.partAt(row, u32(part))).reduce((a, b) => combine(op, a, b));
   }
 
-  /** Where the lane's scores of a tile start. */
-  private get start(): WgslExpr {
-    const { layout } = this.place;
-    return add(mul(this.row, u32(layout.pitch)), mul(this.part, u32(layout.partPitch)));
-  }
-
   /** The lane's keys of a tile, eight at a time: two vectors of scores, and where their weights go. */
   private eachEight(tile: WgslExpr, f: (own: readonly Four[], at: WgslExpr) => void): void {
     const { emitter, place } = this;
     const { schedule, layout, problem } = place;
     const turns = schedule.keys / 8 / layout.lanes;
     const executions = emitter.executions() * turns;
-    const start = emitter.bind('start', this.start);
+    const { start } = this;
     const name = emitter.names.fresh('eight');
     const body = emitter.nested({}, () => {
       emitter.runs(executions);
@@ -206,7 +203,7 @@ export class AttentionWeights {
     const { schedule, layout, problem } = place;
     const each = schedule.keys / 4 / layout.lanes;
     const executions = emitter.executions();
-    const start = emitter.bind('start', this.start);
+    const { start } = this;
     for (let first = 0; first < each; first += 2) {
       const at = (tile * schedule.keys) / 4 + first;
       // A scope for each: the keys' axes have the same names in all.
