@@ -3,7 +3,7 @@
  * expressions have one structure, loads of consecutive elements become vector loads, and what is equal in all lanes is
  * computed once.
  */
-import type { Axis, BinaryName, Expr, Index, Stage } from '../kernel.ts';
+import type { Axis, BinaryName, Expr, Index, KernelParam, Stage } from '../kernel.ts';
 import { dtypeOf, substituteExpr } from '../kernel-expr.ts';
 import { add as addIndex, axesOf, axis as axisIndex, constant, floorDiv, keyOf, rangeOf, scale } from '../kernel-index.ts';
 import { consecutive } from '../kernel-lanes.ts';
@@ -154,17 +154,24 @@ export class Values {
     if (!param) throw new Error(`bug: the kernel has no parameter ${lanes[0].buffer}`);
     const flat = lanes.map((e) => storedIndex(param, e.at));
     if (flat.every((f) => keyOf(f) === keyOf(flat[0]))) return this.loadAt(param.name, flat[0], 1);
-    if (consecutive(flat)) return this.loadAt(param.name, flat[0], flat.length as 2 | 4);
+    // A vector that may begin inside and end outside cannot be moved inside as a whole.
+    const crosses = storedElements(param) % flat.length !== 0 && this.leaves(param, flat[0], flat.length);
+    if (consecutive(flat) && !crosses) return this.loadAt(param.name, flat[0], flat.length as 2 | 4);
     return this.join(flat.map((f) => this.loadAt(param.name, f, 1)));
+  }
+
+  /** Whether elements flat, flat + 1, ... may lie outside of the buffer: computed where a guard does not hold. */
+  private leaves(param: KernelParam, flat: Index, width: number): boolean {
+    const [min, max] = rangeOf(flat);
+    return this.eager > 0 && (min < 0 || max > storedElements(param) - width);
   }
 
   /** Elements flat, flat + 1, ..., named where the axes that they depend on are known. */
   private loadAt(buffer: string, flat: Index, width: 1 | 2 | 4): WgslExpr {
     const { emitter } = this;
     const param = emitter.params.get(buffer)!;
-    const [min, max] = rangeOf(flat);
     const last = storedElements(param) - width;
-    const clamp = this.eager > 0 && (min < 0 || max > last);
+    const clamp = this.leaves(param, flat, width);
     const scope = emitter.hoisted(axesOf(flat), true);
     return emitter.remembered(`load${clamp ? ' clamped' : ''} ${buffer} ${width} ${keyOf(flat)}`, scope, () => {
       const at = this.index(floorDiv(flat, width));
