@@ -31,7 +31,7 @@ export type ProfileFigure = (typeof PROFILE_FIGURES)[number];
 
 const HOPPER = {
   cache: { bytes: 50e6, bandwidth: 5.7e12 },
-  rates: { f32: 38e12, f16: 160e12 },
+  rates: { f32: 38e12, f16: 231e12 },
   dispatch: 5.5e-6,
   fetch: 2e-9,
   cores: { count: 132, lanes: 128, clock: 1.98e9, invocations: 2048, memory: 228e3 },
@@ -42,7 +42,7 @@ const FITTED = 'fitted by bench/fit-cost.mjs to generated kernels of whole model
 
 const HOPPER_SOURCES = {
   cache: `size: NVIDIA H100 Tensor Core GPU Architecture whitepaper (2022); bandwidth ${FITTED}; Luo et al. 2024, "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture", measure as much`,
-  rates: 'measured on an H200: 4096 x 4096 x 4096 products; f32 in register tiles (36 to 40 TFLOP/s), f16 in subgroup matrices with both operands in blocks (160)',
+  rates: 'measured on an H200: 4096 x 4096 x 4096 products; f32 in register tiles (36 to 40 TFLOP/s), f16 in subgroup matrices with both operands in blocks (231)',
   dispatch: `${FITTED}; a chain of dependent dispatches of one empty kernel takes 2.2 µs each`,
   fetch: FITTED,
   cores: '132 multiprocessors of 128 lanes, 2048 threads and 228 KB of shared memory (whitepaper, ibid.); 1.98 GHz under steady load, measured',
