@@ -33,7 +33,7 @@ function table(runs) {
     ['efficientvit', 'efficientvit_m0', {}],
     ['mobilevit', 'mobilevit_s', {}],
     ['swin', 'swin_tiny_patch4_window7_224', {}],
-    ...[125, 250, 500].map((depth) => ['vit', 'vit_tiny_patch16_224', { depth }]),
+    ...[100, 200, 400].map((depth) => ['vit', 'vit_tiny_patch16_224', { depth }]),
   ];
   console.log(['model', 'median ms', 'least ms', 'kernels', 'dispatches', 'JS + WGSL gzipped'].join('\t'));
   for (const [file, target, set] of cases) {
