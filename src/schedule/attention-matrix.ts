@@ -8,6 +8,7 @@ import { FRAGMENT } from '../kernel-fragments.ts';
 import type { Kernel } from '../kernel.ts';
 import type { AttentionMatrixSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { fewestCycles, type Candidate } from './fewest.ts';
 import { areHalves, matrixSubgroup } from './matrix-units.ts';
 
 /** Depth and values that a subgroup keeps as fragments beside each other. */
@@ -16,19 +17,11 @@ const MOST_VALUES = 128;
 
 /** Undefined where the kernel is no attention of f16 operands, or is too small or too wide for fragments. */
 export function attentionMatrix(kernel: Kernel, target: Target): AttentionMatrixSchedule | undefined {
-  let best: MatrixCandidate | undefined;
-  for (const candidate of attentionMatrixCandidates(kernel, target)) if (!best || candidate.cycles < best.cycles) best = candidate;
-  return best?.schedule;
-}
-
-export interface MatrixCandidate {
-  readonly schedule: AttentionMatrixSchedule;
-  /** As estimated, on a large GPU. */
-  readonly cycles: number;
+  return fewestCycles(attentionMatrixCandidates(kernel, target));
 }
 
 /** Every schedule that fits, for a choice or for measurements. */
-export function attentionMatrixCandidates(kernel: Kernel, target: Target): MatrixCandidate[] {
+export function attentionMatrixCandidates(kernel: Kernel, target: Target): Candidate<AttentionMatrixSchedule>[] {
   const subgroupSize = matrixSubgroup(target);
   const problem = subgroupSize === undefined ? undefined : attentionProblem(kernel);
   if (!problem || subgroupSize === undefined) return [];

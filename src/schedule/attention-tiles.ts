@@ -10,6 +10,7 @@ import { strideOf } from '../kernel-index.ts';
 import type { Kernel } from '../kernel.ts';
 import type { AttentionTilesSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
+import { fewestCycles, type Candidate } from './fewest.ts';
 
 /** Values up to which a row's weighted sums stay in registers, and depth up to which its products are worth joining. */
 const MOST_VALUES = 128;
@@ -17,19 +18,11 @@ const MOST_DEPTH = 256;
 
 /** Undefined where the kernel is no attention, where no tile fits, and on a CPU, whose workgroup memory is memory. */
 export function attentionTiles(kernel: Kernel, target: Target): AttentionTilesSchedule | undefined {
-  let best: Candidate | undefined;
-  for (const candidate of attentionCandidates(kernel, target)) if (!best || candidate.cycles < best.cycles) best = candidate;
-  return best?.schedule;
-}
-
-export interface Candidate {
-  readonly schedule: AttentionTilesSchedule;
-  /** As estimated, on a large GPU. */
-  readonly cycles: number;
+  return fewestCycles(attentionCandidates(kernel, target));
 }
 
 /** Every schedule that fits, for a choice or for measurements. */
-export function attentionCandidates(kernel: Kernel, { software, limits }: Target): Candidate[] {
+export function attentionCandidates(kernel: Kernel, { software, limits }: Target): Candidate<AttentionTilesSchedule>[] {
   const problem = software ? undefined : attentionProblem(kernel);
   if (!problem) return [];
   const { products, mix } = problem;

@@ -96,7 +96,7 @@ const TILES: readonly Tile[] = [
 ];
 
 /** The device that the figures above are of: units that run workgroups, lanes of each, and their clock. */
-const UNITS = 132;
+export const UNITS = 132;
 const LANES_PER_NS = 128 * 1.98;
 
 /** What of a contraction decides how long it takes. */

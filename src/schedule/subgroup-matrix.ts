@@ -6,6 +6,7 @@ import type { FragmentTiling } from '../kernel-fragments.ts';
 import type { Kernel } from '../kernel.ts';
 import type { SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { UNITS } from './contraction.ts';
 import { areHalves, matrixSubgroup } from './matrix-units.ts';
 
 interface Tiling extends FragmentTiling {
@@ -18,9 +19,6 @@ interface Tiling extends FragmentTiling {
   /** Workgroups that a unit runs at once. */
   readonly resident: number;
 }
-
-/** Units of the device that the figures are of. */
-const UNITS = 132;
 
 const tiling = (fragments: readonly [number, number], subgroups: readonly [number, number], tileK: number, teraflops: number, stepNs: number, groupNs: number, resident: number): Tiling =>
   ({ fragmentsM: fragments[0], fragmentsN: fragments[1], subgroupsM: subgroups[0], subgroupsN: subgroups[1], tileK, rate: (teraflops * 1e3) / 2 / UNITS, stepNs, groupNs, resident });

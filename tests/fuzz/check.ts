@@ -29,7 +29,8 @@ import type { Plan } from '../../src/plan.ts';
 import { evaluateGraph } from '../../src/reference/graph.ts';
 import { evaluateProgram } from '../../src/reference/kernel.ts';
 import { render } from '../../src/render.ts';
-import { attentionCandidates, type Candidate } from '../../src/schedule/attention-tiles.ts';
+import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
+import type { Candidate } from '../../src/schedule/fewest.ts';
 import { depthParts } from '../../src/schedule/depth.ts';
 import { plan as makePlan } from '../../src/schedule/plan.ts';
 import type { AttentionTilesSchedule } from '../../src/schedule.ts';
@@ -274,7 +275,7 @@ function planChecked(program: Program, { attention }: Variant, target: Target): 
 }
 
 /** Mostly one that walks over several tiles of keys, where there is one: most tiles hold all keys of a small problem. */
-function pickTile(kernel: Kernel, candidates: readonly Candidate[], random: Random): AttentionTilesSchedule {
+function pickTile(kernel: Kernel, candidates: readonly Candidate<AttentionTilesSchedule>[], random: Random): AttentionTilesSchedule {
   const problem = attentionProblem(kernel)!;
   const several = candidates.filter(({ schedule }) => attentionLayout(problem, schedule).keyTiles > 1);
   return random.pick(several.length > 0 && random.chance(0.75) ? several : candidates).schedule;

@@ -27,13 +27,13 @@ import type { AttentionMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, call, construct, div, element, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, construct, div, element, ifOf, less, mod, mul, splat, u32 } from '../wgsl-build.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { AttentionWeights } from './attention-matrix-weights.ts';
 import { steps } from './attention-products.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { defineGroups } from './contraction-tile.ts';
-import { FragmentMemory, matrix } from './fragment-memory.ts';
+import { enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid, resultLanes } from './fragment-memory.ts';
 import { comesInEights, FragmentTile } from './subgroup-matrix-tiles.ts';
 
 export function generateAttentionMatrix(kernel: Kernel, spaces: readonly Space[], schedule: AttentionMatrixSchedule, target: Target): KernelCode {
@@ -43,10 +43,7 @@ export function generateAttentionMatrix(kernel: Kernel, spaces: readonly Space[]
   const flat = kernel.params.map((p) => ({ ...p, shape: [storedElements(p)], layout: undefined }));
   const stages = kernel.stages.map((s) => ({ ...s, body: flattener(kernel)(s.body) }));
   const emitter = new Emitter({ ...kernel, params: flat, stages }, spaces, target);
-  emitter.enable('f16');
-  emitter.enable('subgroups');
-  emitter.enable('chromium_experimental_subgroup_matrix');
-  emitter.diagnosticOff('chromium.subgroup_matrix_uniformity');
+  enableMatrices(emitter);
   return new AttentionMatrix(emitter, problem, schedule).generate();
 }
 
@@ -86,7 +83,7 @@ class AttentionMatrix {
     this.valueTiles = (layout.keep && keyTiles > 1 ? [layout.valueStart, layout.keyStart] : [layout.valueStart]).map((start, i) =>
       new FragmentTile(emitter, this.values, problem.mix, 'right', { ...staging, tile: FRAGMENT * valueFragments, label: `value${i}` }, this.memory, start));
     this.lanes = new AttentionWeights(emitter, this.values, { problem, schedule, layout, firstRow: this.firstRow, memory: this.memory });
-    this.sums = grid(schedule.fragments, valueFragments, (i, j) => emitter.variable(`sum${i}_${j}`, matrix('result')));
+    this.sums = resultGrid(emitter, schedule.fragments, valueFragments);
   }
 
   /** Whether all operands do, which may lie in one buffer. */
@@ -261,8 +258,7 @@ class AttentionMatrix {
     for (let from = 0; from < valueFragments; from += finished) {
       const fragments = Math.min(finished, valueFragments - from);
       const fours = (FRAGMENT / 4) * fragments;
-      const lanesN = Math.min(subgroupSize, fours & -fours);
-      const lanesM = subgroupSize / lanesN;
+      const { lanesM, lanesN } = resultLanes(fours, subgroupSize);
       if (from > 0) emitter.push(barrier);
       this.sums.forEach((row, f) => row.slice(from, from + fragments).forEach((sum, v) => memory.putResults(add(mul(add(firstRow, u32(FRAGMENT * f)), u32(pitch)), u32((v * FRAGMENT) / 4)), sum, pitch)));
       emitter.push(barrier);
@@ -290,12 +286,4 @@ class AttentionMatrix {
       emitter.push({ kind: 'block', body });
     }
   }
-}
-
-function multiplyAccumulate(left: WgslExpr, right: WgslExpr, sum: WgslExpr): WgslExpr {
-  return call('subgroupMatrixMultiplyAccumulate', matrix('result'), left, right, sum);
-}
-
-function grid<T>(rows: number, columns: number, f: (i: number, j: number) => T): T[][] {
-  return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => f(i, j)));
 }

@@ -8,7 +8,7 @@
  */
 import { FRAGMENT } from '../../kernel-fragments.ts';
 import type { Emitter } from '../emitter.ts';
-import { add, assign, bitcast, div, element, mod, mul, u32 } from '../wgsl-build.ts';
+import { add, assign, bitcast, call, div, element, mod, mul, u32 } from '../wgsl-build.ts';
 import { F16, U32, vector } from '../wgsl.ts';
 import type { WgslExpr, WgslType } from '../wgsl.ts';
 
@@ -17,6 +17,31 @@ type MatrixType = Extract<WgslType, { kind: 'matrix' }>;
 export const matrix = (role: MatrixType['role']): MatrixType => ({ kind: 'matrix', role, component: role === 'result' ? 'f32' : 'f16', columns: FRAGMENT, rows: FRAGMENT });
 
 const RESULTS = vector('f32', 4);
+
+/** What a kernel for matrix units says at its head. */
+export function enableMatrices(emitter: Emitter): void {
+  emitter.enable('f16');
+  emitter.enable('subgroups');
+  emitter.enable('chromium_experimental_subgroup_matrix');
+  emitter.diagnosticOff('chromium.subgroup_matrix_uniformity');
+}
+
+/** A subgroup's sums, zero at first: rows x columns of fragments. Not to be made in a loop, where Dawn clears them but once. */
+export function resultGrid(emitter: Emitter, rows: number, columns: number): WgslExpr[][] {
+  return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => emitter.variable(`sum${i}_${j}`, matrix('result'))));
+}
+
+/** left right + sum, of fragments. */
+export function multiplyAccumulate(left: WgslExpr, right: WgslExpr, sum: WgslExpr): WgslExpr {
+  return call('subgroupMatrixMultiplyAccumulate', matrix('result'), left, right, sum);
+}
+
+/** How a subgroup's lanes stand on rows of so many fours of results: neighbours along a row, so that they store whole lines. */
+export function resultLanes(fours: number, subgroupSize: number): { readonly lanesM: number; readonly lanesN: number } {
+  // The greatest power of two that divides the fours.
+  const lanesN = Math.min(subgroupSize, fours & -fours);
+  return { lanesM: subgroupSize / lanesN, lanesN };
+}
 
 export class FragmentMemory {
   readonly tiles: WgslExpr;

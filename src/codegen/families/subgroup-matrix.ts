@@ -16,13 +16,13 @@ import type { SubgroupMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
 import { atMost, Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
-import { add, assign, barrier, call, div, element, forOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, div, element, forOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
 import { U32 } from '../wgsl.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { emitDepth } from './contraction-depth.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { defineGroups } from './contraction-tile.ts';
-import { FragmentMemory, matrix } from './fragment-memory.ts';
+import { enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid, resultLanes } from './fragment-memory.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
@@ -32,10 +32,7 @@ export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[],
   // The problem's addresses are flat and as stored.
   const flat = kernel.params.map((p) => ({ ...p, shape: [storedElements(p)], layout: undefined }));
   const emitter = new Emitter({ ...kernel, params: flat }, spaces, target);
-  emitter.enable('f16');
-  emitter.enable('subgroups');
-  emitter.enable('chromium_experimental_subgroup_matrix');
-  emitter.diagnosticOff('chromium.subgroup_matrix_uniformity');
+  enableMatrices(emitter);
   const linear = linearDepth(problem);
   const room = fragmentRoom(linear, schedule);
   const memory = new FragmentMemory(emitter, room.words, room.left + room.right, room.results);
@@ -78,7 +75,7 @@ class SubgroupMatrices {
   emit(): KernelCode {
     const { emitter, schedule, fragments } = this;
     const { fragmentsM, fragmentsN, subgroupSize } = schedule;
-    const sums = grid(fragmentsM, fragmentsN, (i, j) => emitter.variable(`sum${i}_${j}`, matrix('result')));
+    const sums = resultGrid(emitter, fragmentsM, fragmentsN);
     if (fragments) this.multiplyFromMemory(sums, fragments);
     else this.multiplyTiles(sums);
     this.finish(sums);
@@ -86,7 +83,7 @@ class SubgroupMatrices {
   }
 
   private accumulate(sums: readonly (readonly WgslExpr[])[], left: readonly WgslExpr[], right: readonly WgslExpr[]): void {
-    sums.forEach((row, i) => row.forEach((sum, j) => this.emitter.push(assign(sum, call('subgroupMatrixMultiplyAccumulate', matrix('result'), left[i], right[j], sum)))));
+    sums.forEach((row, i) => row.forEach((sum, j) => this.emitter.push(assign(sum, multiplyAccumulate(left[i], right[j], sum)))));
   }
 
   /** The workgroup brings tiles of both operands to workgroup memory. */
@@ -152,8 +149,7 @@ class SubgroupMatrices {
     const pitch = resultPitch(schedule);
     const start = emitter.bind('start', mul(emitter.builtin('subgroup_id'), u32(FRAGMENT * pitch)));
     const lane = emitter.builtin('subgroup_invocation_id');
-    const lanesN = greatestDivisor(fours, subgroupSize);
-    const lanesM = subgroupSize / lanesN;
+    const { lanesM, lanesN } = resultLanes(fours, subgroupSize);
     const passes = Math.ceil(FRAGMENT / lanesM);
     const laneM = emitter.bind('lane_m', div(lane, u32(lanesN)));
     const laneN = emitter.bind('lane_n', mod(lane, u32(lanesN)));
@@ -181,13 +177,4 @@ class SubgroupMatrices {
       if (f + 1 < sums.length) emitter.push(barrier);
     });
   }
-}
-
-function grid<T>(rows: number, columns: number, f: (i: number, j: number) => T): T[][] {
-  return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => f(i, j)));
-}
-
-/** The greatest power of two that divides n, at most `most`. */
-function greatestDivisor(n: number, most: number): number {
-  return Math.min(most, n & -n);
 }
