@@ -45,14 +45,18 @@ const DEFAULT_SCHEDULES = [
 ];
 
 const F16_SHAPES = ['4096,4096,4096:nt', '4096,4096,4096:nn', '4096,4096,4096:bt', '4096,4096,4096:bn', '12608,768,768:nt', '12608,768,768:bt', '12608,3072,768:nt', '12608,3072,768:bt', '12608,768,3072:bt', '197,768,768:bt', '197,768,768:nt', '208,768,768:nt'];
-/** `m4x2,2x2,k32,p`: subgroup matrices, fragments a subgroup, subgroups; depth staged (none: straight from memory), prefetched. */
+/**
+ * `m4x2,2x2,k32,p`: subgroup matrices, fragments a subgroup, subgroups; depth staged (none: straight from memory), prefetched.
+ * `h...`: the same of f32 operands in two parts.
+ */
 const F16_SCHEDULES = ['m4x4,2x2,k32,p', 'm4x4,2x2,k16,p', 'm4x4,2x2,k32', 'm4x4,2x2,k16', 'm4x4,2x4,k32,p', 'm2x4,2x2,k32,p', 'm2x2,2x2,k32,p', 'm2x1,2x2,k32,p', 'm1x1,2x2,k32,p', 'm4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
 
 function parseSchedule(name: string): GemmSchedule {
-  const fragments = /^m(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,p)?$/.exec(name);
+  const fragments = /^([mh])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,p)?$/.exec(name);
   if (fragments) {
-    const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = fragments.slice(1, 6).map((n) => Number(n ?? 0));
-    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch: fragments[6] !== undefined };
+    const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = fragments.slice(2, 7).map((n) => Number(n ?? 0));
+    const split = fragments[1] === 'h';
+    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch: split || fragments[7] !== undefined, ...(split && { split }) };
   }
   const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,p)?$/.exec(name);
   if (!found) throw new Error(`no schedule: ${name}`);
@@ -63,7 +67,7 @@ function parseSchedule(name: string): GemmSchedule {
 }
 
 function formatSchedule(s: GemmSchedule): string {
-  if (s.family === 'subgroupMatrix') return `m${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}${s.tileK ? `,k${s.tileK}` : ''}${s.prefetch ? ',p' : ''}`;
+  if (s.family === 'subgroupMatrix') return `${s.split ? 'h' : 'm'}${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}${s.tileK ? `,k${s.tileK}` : ''}${s.prefetch && !s.split ? ',p' : ''}`;
   return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.prefetch ? ',p' : ''}`;
 }
 

@@ -19,6 +19,8 @@ export interface FragmentTiling {
   readonly subgroupsM: number;
   readonly subgroupsN: number;
   readonly tileK: number;
+  /** Operands are f32, staged as the sums of two f16 each. */
+  readonly split?: boolean;
 }
 
 /** Rows and columns of a workgroup. */
@@ -33,7 +35,7 @@ export function resultPitch({ fragmentsN }: FragmentTiling): number {
 
 /** Workgroup memory that a tiling takes. */
 export interface FragmentRoom {
-  /** Values of f16 of each operand's tile, padding included. */
+  /** Values of f16 of each operand's tile, or of both parts of it, padding included. */
   readonly left: number;
   readonly right: number;
   /** Results of all subgroups, a row of fragments each. */
@@ -45,17 +47,22 @@ export interface FragmentRoom {
 
 /** The problem's depth is linear. */
 export function fragmentRoom(problem: ContractionProblem, tiling: FragmentTiling): FragmentRoom {
-  const { tileK, subgroupsM, subgroupsN } = tiling;
+  const { tileK, subgroupsM, subgroupsN, split = false } = tiling;
   const { rows, columns } = fragmentTile(tiling);
   const values = (side: 'left' | 'right', tile: number): number => {
     const [lines, length] = alongOf(problem, side) === 'side' ? [tileK, tile] : [tile, tileK];
-    return tileK === 0 ? 0 : lines * (length + LINE_PADDING);
+    return tileK === 0 ? 0 : (split ? 2 : 1) * lines * (length + LINE_PADDING);
   };
   const [left, right] = [values('left', rows), values('right', columns)];
   const results = 4 * FRAGMENT * resultPitch(tiling) * subgroupsM * subgroupsN;
   const words = alongOf(problem, 'left') !== 'none' && alongOf(problem, 'right') !== 'none';
   const [tileBytes, resultBytes] = [2 * (left + right), 4 * results];
   return { left, right, results, words, bytes: words ? Math.max(tileBytes, resultBytes) : tileBytes + resultBytes };
+}
+
+/** Workgroup memory in which the threads of a workgroup agree on the scales of operands in two parts. */
+export function splitBytes(size: number): number {
+  return 8 * (size + 16) + 4;
 }
 
 /** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */

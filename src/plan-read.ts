@@ -35,7 +35,7 @@ const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F
   generic: [{ vector, workgroup: integer }, {}],
   row: [{ threads: integer, rows: integer, vector, cache: boolean }, {}],
   contraction: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, splitK: integer, vector }, { prefetch: boolean }],
-  subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer, tileK: integer, prefetch: boolean }, {}],
+  subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer, tileK: integer, prefetch: boolean }, { split: boolean }],
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
   attention: [{ rows: integer, columns: vector, threads: integer }, {}],
   attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, {}],

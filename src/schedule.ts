@@ -46,7 +46,7 @@ export interface ContractionSchedule {
   readonly vector: 1 | 2 | 4;
 }
 
-/** f16 operands, f32 accumulation, in the device's matrix units. */
+/** f16 operands, or f32 ones as sums of two f16, and f32 accumulation, in the device's matrix units. */
 export interface SubgroupMatrixSchedule {
   readonly family: 'subgroupMatrix';
   readonly M: number;
@@ -62,6 +62,8 @@ export interface SubgroupMatrixSchedule {
   readonly tileK: number;
   /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
   readonly prefetch: boolean;
+  /** Staged tiles: operands are f32, each value the sum of two f16, and three products make one. Prefetched. */
+  readonly split?: true;
 }
 
 /** Convolution with few input channels a group: a thread computes a strip of outputs and keeps the window in registers. */

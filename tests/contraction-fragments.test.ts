@@ -57,6 +57,16 @@ describe('fragments', () => {
     }
   });
 
+  it('make valid code of f32 operands in two parts', async () => {
+    const shapes: EinsumKernel[] = [LINEAR, { ...LINEAR, left: 'k m', right: 'k n' }, { ...LINEAR, extents: { m: 61, n: 90, k: 40 } }, { ...LINEAR, extents: { m: 61, n: 90, k: 7 } }];
+    for (const kernel of shapes.map(einsumKernel)) {
+      for (const tileK of [16, 32, 64]) {
+        const code = generateSubgroupMatrix(kernel, kernel.params.map(() => 'arena' as const), { ...STAGED, tileK, split: true }, TARGET);
+        expect(await validate(printModule(code.module)), kernel.name).toEqual([]);
+      }
+    }
+  });
+
   it('make valid code through workgroup memory, however operands lie and whatever is left over', async () => {
     const heads: EinsumKernel = { extents: { b: 2, h: 3, i: 50, j: 47, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' };
     const kernels = [
@@ -91,8 +101,12 @@ describe('fragments', () => {
   it('are chosen where the target has them', () => {
     expect(subgroupMatrixSchedule(half(LINEAR), TARGET)?.family).toBe('subgroupMatrix');
     expect(subgroupMatrixSchedule(half(LINEAR), WEB)).toBeUndefined();
-    // Operands of f32 would lose digits.
-    expect(subgroupMatrixSchedule(einsumKernel(LINEAR), TARGET)).toBeUndefined();
+    // f32 ones are split in two parts, where that is faster than register tiles: not where threads have few results each.
+    const large: EinsumKernel = { ...LINEAR, extents: { m: 4096, n: 768, k: 768 } };
+    expect(subgroupMatrixSchedule(einsumKernel(large), TARGET)).toMatchObject({ split: true, tileK: 32 });
+    expect(subgroupMatrixSchedule(half(large), TARGET)).not.toHaveProperty('split');
+    expect(subgroupMatrixSchedule(einsumKernel({ ...LINEAR, extents: { m: 20, n: 20, k: 20 } }), TARGET)).toBeUndefined();
+    expect(subgroupMatrixSchedule(einsumKernel(large), { ...TARGET, shaderF16: false })).toBeUndefined();
     const tile = (kernel: Kernel): number | undefined => subgroupMatrixSchedule(kernel, TARGET)?.tileK;
     expect(tile(half({ ...LINEAR, extents: { m: 64, n: 96, k: 64 } }))).toBe(64);
     expect(tile(half(LINEAR))).toBe(48);

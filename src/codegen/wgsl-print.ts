@@ -223,7 +223,8 @@ class Printer {
       case 'ref': return e.name;
       case 'unary': return `${e.op}${this.operand(e.a)}`;
       case 'binary': return `${this.side(e.op, e.a, false)} ${e.op} ${this.side(e.op, e.b, true)}`;
-      case 'call': return `${e.name}(${e.args.map((a) => this.expr(a)).join(', ')})`;
+      // What is read alike by all is named by its place.
+      case 'call': return `${e.name}(${e.name === 'workgroupUniformLoad' ? '&' : ''}${e.args.map((a) => this.expr(a)).join(', ')})`;
       case 'construct': return `${formatType(e.type)}(${e.args.map((a) => this.expr(a)).join(', ')})`;
       case 'bitcast': return `bitcast<${formatType(e.type)}>(${this.expr(e.a)})`;
       case 'element': {

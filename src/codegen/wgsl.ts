@@ -33,7 +33,7 @@ export type WgslExpr =
   | { readonly kind: 'ref'; readonly type: WgslType; readonly name: string }
   | { readonly kind: 'unary'; readonly type: ValueType; readonly op: UnaryOperator; readonly a: WgslExpr }
   | { readonly kind: 'binary'; readonly type: ValueType; readonly op: BinaryOperator; readonly a: WgslExpr; readonly b: WgslExpr }
-  /** A built-in or helper function. */
+  /** A built-in or helper function. `workgroupUniformLoad` of an element of a workgroup array has a barrier before and after. */
   | { readonly kind: 'call'; readonly type: WgslType; readonly name: string; readonly args: readonly WgslExpr[] }
   /** `vec4<f32>(...)`, `f32(x)`: a value constructor or conversion. */
   | { readonly kind: 'construct'; readonly type: WgslType; readonly args: readonly WgslExpr[] }

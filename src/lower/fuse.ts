@@ -6,7 +6,8 @@
  * 2. Each reduction, contraction, convolution, pooling takes in what follows it, as long as all its values end there and
  *    the kernel keeps a form that runs well: activations, bias, residual, scale; whole softmaxes and norms.
  * 3. Of the rest, a value that many kernels compute is stored where that is cheaper (cost.ts), and so is a concat that
- *    a contraction reads.
+ *    a contraction or several kernels read: its pieces are mostly written where they are made, and kernels that read it
+ *    whole are those of other layers again.
  * 4. Softmaxes of products times values are joined, where the target has code for it.
  * 5. Norms are computed by the contractions that read them, where that is cheaper and they run as well (prologues.ts).
  * 6. Results are stored before or after the movement that follows them, whichever leaves simpler loops.
@@ -195,7 +196,8 @@ class Fusion {
       if (!live.has(id) || this.#stored.has(id) || this.#inside.has(id) || op === 'constant' || op === 'iota') continue;
       // Of values that serve the same kernels only the last is worth storing.
       if (users[id].every((u) => !this.#stored.has(u) && !isHeavy(this.#graph.nodes[u]) && kernels[u].size === kernels[id].size)) continue;
-      if (!(this.#feedsLoop(id) && this.#joins(id)) && !costs.worthStoring(id, times[id])) continue;
+      const joined = this.#joins(id) && (kernels[id].size > 1 || this.#feedsLoop(id));
+      if (!joined && !costs.worthStoring(id, times[id])) continue;
       this.#stored.add(id);
       shared.push(id);
     }

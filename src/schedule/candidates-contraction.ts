@@ -81,11 +81,11 @@ function fragments(kernel: Kernel, problem: ContractionProblem, target: Target):
   if (!base) return [];
   const [blocksM, blocksN] = [Math.ceil(problem.M / FRAGMENT), Math.ceil(problem.N / FRAGMENT)];
   const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const depths = [...(fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => k === FRAGMENT || k <= depth)];
+  const depths = [...(!base.split && fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => k === FRAGMENT || k <= depth)];
   const variations: SubgroupMatrixSchedule[] = [];
-  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : [true, false]) {
+  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : base.split ? [true] : [true, false]) {
     const reaches = useful(blocksM, fragmentsM, subgroupsM) && useful(blocksN, fragmentsN, subgroupsN) && fragmentsM < 2 * blocksM && fragmentsN < 2 * blocksN;
-    if (!reaches || fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK }, problem, target, base.subgroupSize)) continue;
+    if (!reaches || (base.split ? 2 : 1) * fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, split: base.split }, problem, target, base.subgroupSize)) continue;
     variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, prefetch });
   }
   return variations;

@@ -4,7 +4,9 @@ import { contractionProblem } from '../kernel-contraction.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Target } from '../targets.ts';
 import { tiledNanoseconds } from './contraction.ts';
+import { areHalves } from './matrix-units.ts';
 import { chooseSchedule } from './rules.ts';
+import { matrixNanoseconds, type Repeats } from './subgroup-matrix.ts';
 
 /**
  * What adding parts takes on the device of the model: a dispatch that waits for another one, and reading the sums from its
@@ -23,7 +25,7 @@ const LEAST_DEPTH = 128;
 
 /**
  * Into how many parts, of those offered, the depth is to be divided; undefined: it stays whole, as it does for every
- * schedule that is none of register tiles. By the same times as tiles are chosen by, which are a large device's, for all
+ * schedule that is none of register tiles or matrix units. By the same times as tiles are chosen by, which are a large device's, for all
  * that are none in software. A device with few units, which a whole depth fills too, loses a dispatch and what the sums
  * move: eight bytes for LEAST_DEPTH multiply-adds at least, a fifth of the kernel's time where a cache gives a byte in the
  * time of 7 operations. Few rows share each column's depth among 32 threads already; what is left of them is less than a
@@ -31,18 +33,26 @@ const LEAST_DEPTH = 128;
  */
 export function depthParts(kernel: Kernel, offered: readonly number[], target: Target): number | undefined {
   const problem = contractionProblem(kernel);
-  const whole = problem && !problem.prologue ? tiledNanoseconds(problem, target) : undefined;
-  if (!problem || whole === undefined) return undefined;
+  if (!problem || problem.prologue) return undefined;
+  const family = chooseSchedule(kernel, target).family;
+  if (family !== 'contraction' && family !== 'subgroupMatrix') return undefined;
+  // f16 operands always go to matrix units where there are any, f32 ones to what is faster.
+  const time = (repeats: Repeats): number | undefined => {
+    const matrix = matrixNanoseconds(kernel, target, repeats);
+    const tiled = matrix === undefined || !areHalves(kernel, [problem.left, problem.right]) ? tiledNanoseconds({ ...problem, ...repeats }, target) : undefined;
+    return matrix === undefined || tiled === undefined ? matrix ?? tiled : Math.min(matrix, tiled);
+  };
+  const whole = time(problem);
+  if (whole === undefined) return undefined;
   const { B, M, N } = problem;
   const depth = sizeOf(problem.depth);
   const timed = offered.flatMap((parts) => {
     const bytes = 4 * B * M * N * parts;
     if (depth < LEAST_DEPTH * parts || bytes > Math.min(CACHED_BYTES, target.limits.maxStorageBufferBindingSize)) return [];
-    const products = tiledNanoseconds({ B: B * parts, M, N, depth: [depth / parts] }, target);
+    const products = time({ B: B * parts, depth: [depth / parts] });
     return products === undefined ? [] : [{ parts, nanoseconds: products + ADDITION_NS + bytes / CACHED_BYTES_PER_NS }];
   });
   const most = Math.min(WORTH * whole, whole - WORTH_NS);
   const least = Math.min(...timed.map((t) => t.nanoseconds));
-  const chosen = timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most));
-  return chosen && chooseSchedule(kernel, target).family === 'contraction' ? chosen.parts : undefined;
+  return timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most))?.parts;
 }

@@ -1,9 +1,11 @@
 /** Which contractions may compute norms of their rows themselves. */
 import { contractionProblem } from '../kernel-contraction.ts';
 import { loadsOf } from '../kernel-expr.ts';
+import { fragmentTile } from '../kernel-fragments.ts';
 import { strideOf } from '../kernel-index.ts';
 import type { Kernel } from '../kernel.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
+import type { Schedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
 import { chooseSchedule } from './rules.ts';
 
@@ -18,13 +20,24 @@ export function acceptsPrologue(before: Kernel, after: Kernel, target: Target): 
   const problem = contractionProblem(after);
   if (target.software || !problem?.prologue) return false;
   const schedule = chooseSchedule(after, target);
-  if (schedule.family !== 'contraction' || chooseSchedule(before, target).family !== 'contraction') return false;
-  const { threadM, threadN, groupM, groupN, splitK } = schedule;
-  const [tile, size] = [problem.prologue.side === 'left' ? threadM * groupM : threadN * groupN, groupM * groupN * splitK];
+  const whole = workgroupOf(schedule);
+  if (!whole || chooseSchedule(before, target).family !== schedule.family) return false;
+  const { rows, columns, size } = whole;
+  const tile = problem.prologue.side === 'left' ? rows : columns;
   const { threads } = prologueSeats(problem.prologue, tile, size);
   return problem.prologue.stages.every(({ stage }) => {
     const last = stage.reduce.axes.at(-1)!;
     const length = stage.reduce.axes.reduce((n, a) => n * a.extent, 1);
     return length <= TURNS * threads && loadsOf(stage.body).every(({ at: [index] }) => [0, 1].includes(strideOf(index, last.name) ?? -1));
   });
+}
+
+/** The results of a contraction's workgroup, and its threads. */
+function workgroupOf(schedule: Schedule): { readonly rows: number; readonly columns: number; readonly size: number } | undefined {
+  if (schedule.family === 'contraction') {
+    const { threadM, threadN, groupM, groupN, splitK } = schedule;
+    return { rows: threadM * groupM, columns: threadN * groupN, size: groupM * groupN * splitK };
+  }
+  if (schedule.family !== 'subgroupMatrix') return undefined;
+  return { ...fragmentTile(schedule), size: schedule.subgroupsM * schedule.subgroupsN * schedule.subgroupSize };
 }

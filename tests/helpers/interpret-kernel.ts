@@ -226,6 +226,7 @@ class Translator {
 
   private call(e: Extract<WgslExpr, { kind: 'call' }>): string {
     if (e.name === 'subgroupMatrixMultiplyAccumulate') return `matrices.multiply(me, ${this.operations++}, ${e.args.map((a) => this.expr(a)).join(', ')})`;
+    if (e.name === 'workgroupUniformLoad') return `(yield ${this.operations++}, ${this.expr(e.args[0])})`;
     if (this.module.functions.some((f) => f.name === e.name)) return `$${e.name}(${e.args.map((a) => this.expr(a)).join(', ')})`;
     const { scalar } = valueType(e);
     const of = this.once(`call ${e.name} ${scalar}`, () => builtinOf(e.name, scalar));

@@ -7,15 +7,18 @@ import { compileGraph } from '../../src/compile.ts';
 import { generateKernel } from '../../src/codegen/generate.ts';
 import { binary as binaryOf, ifOf, letOf, ref, u32 } from '../../src/codegen/wgsl-build.ts';
 import { F32, U32, type WgslStatement } from '../../src/codegen/wgsl.ts';
-import { binary, load } from '../../src/kernel-expr.ts';
+import { binary, indexValue, load, number, select, stageAt } from '../../src/kernel-expr.ts';
+import { axis } from '../../src/kernel-index.ts';
 import { sizeOf } from '../../src/graph.ts';
-import type { Axis, Kernel, Layout } from '../../src/kernel.ts';
+import type { Axis, Expr, Kernel, Layout } from '../../src/kernel.ts';
+import { lower } from '../../src/lower/lower.ts';
 import { kernelDigest } from '../../src/schedule/kernel-key.ts';
 import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
 import { einsumKernel, type EinsumKernel } from '../helpers/contraction-kernels.ts';
 import { interpretKernel } from '../helpers/interpret-kernel.ts';
 import { checkKernelInterpreted } from '../helpers/interpret-plan.ts';
 import { MATRIX_UNITS } from '../helpers/null-device.ts';
+import { Sketch } from '../helpers/patterns.ts';
 import { TINY, tinyGraph } from '../helpers/tiny-zoo.ts';
 
 const BLOCKS: Layout = { blocks: [16, 16] };
@@ -56,6 +59,68 @@ describe('contractions', () => {
       const made = checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: TOLERANCE });
       expect(made.kernels[0].schedule).toEqual(schedule);
     }
+  });
+});
+
+describe('contractions of f32 in two parts', () => {
+  const split = (...of: [number, number, number, number, number]): SubgroupMatrixSchedule => ({ ...tiles(...of, true), split: true });
+  const SCHEDULES = [split(2, 1, 2, 2, 32), split(1, 2, 1, 2, 16), split(1, 1, 2, 1, 48), split(2, 4, 1, 1, 64)];
+  /** A product left out and parts of 22 digits: a few units in the last of 24, over the greatest result. */
+  const CLOSE = 3e-7;
+
+  test.each<[string, EinsumKernel]>([
+    ['whole fragments', linear(32, 48, 64)],
+    ['depth first, hanging over', { ...linear(40, 72, 96), left: 'k m' }],
+    ['edges', linear(37, 42, 40)],
+    ['odd everywhere', linear(19, 21, 7)],
+    ['heads', { extents: { b: 2, h: 2, i: 18, j: 23, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' }],
+  ])('%s', (_, shape) => {
+    for (const schedule of SCHEDULES) checkKernelInterpreted(einsumKernel(shape), schedule, { target: MATRIX_UNITS, tolerance: CLOSE });
+  });
+
+  /** The left operand times `factors[0]` for the first 32 of the depth, then times `factors[1]`; the right one times `right`. */
+  function scaled(shape: EinsumKernel, factors: readonly [number, number], right: number): Kernel {
+    const kernel = einsumKernel(shape);
+    const [acc, ...others] = kernel.stages;
+    if (acc.body.kind !== 'binary') throw new Error('no product');
+    const factor = select(binary('less', indexValue(axis({ name: 'k', extent: shape.extents.k })), number(32, 'i32')), number(factors[0]), number(factors[1]));
+    return { ...kernel, stages: [{ ...acc, body: binary('mul', binary('mul', acc.body.a, factor), binary('mul', acc.body.b, number(right))) }, ...others] };
+  }
+
+  const plain: EinsumKernel = { extents: { m: 20, n: 24, k: 80 }, left: 'm k', right: 'n k', out: 'm n' };
+
+  test.each<[string, readonly [number, number], number, again: boolean]>([
+    ['a later tile that is far greater', [1, 1e7], 1, true],
+    ['a later tile that is far less', [1e7, 1], 1, false],
+    ['nothing but zeros at first', [0, 3e9], 1, true],
+    ['great and small operands', [1e25, 1e25], 1e-20, false],
+    ['small ones', [1e-30, 1e-30], 1e10, false],
+    ['the smallest', [1e-37, 1e-37], 1, false],
+  ])('%s', (_, factors, right, again) => {
+    // A tile of more than 32 has values of both kinds.
+    for (const schedule of SCHEDULES) checkKernelInterpreted(scaled(plain, factors, right), schedule, { target: MATRIX_UNITS, tolerance: CLOSE, times: again && schedule.tileK <= 32 ? 2 : 1 });
+  });
+
+  test('numbers far below the greatest keep their digits', () => {
+    // Rows of their own: results of the small ones are told apart from those of the great ones.
+    const kernel = einsumKernel(plain);
+    const [acc, ...others] = kernel.stages;
+    if (acc.body.kind !== 'binary') throw new Error('no product');
+    const small = 2 ** -20;
+    const factor = (by: number): Expr => select(binary('less', indexValue(axis({ name: 'm', extent: 20 })), number(4, 'i32')), number(by), number(1));
+    const body = binary('mul', binary('mul', acc.body.a, factor(small)), acc.body.b);
+    const grown = binary('mul', stageAt('acc', acc.axes.map(axis)), factor(1 / small));
+    const stages = [{ ...acc, body }, { ...others[0], body: grown }];
+    for (const schedule of SCHEDULES) checkKernelInterpreted({ ...kernel, stages }, schedule, { target: MATRIX_UNITS, tolerance: CLOSE });
+  });
+
+  test('norms of the rows are computed first', () => {
+    const sketch = new Sketch();
+    const x = sketch.input('x', [20, 48]);
+    const graph = sketch.graph(sketch.einsum('m k, n k -> m n', sketch.layerNorm(x), sketch.param([40, 48])));
+    const program = lower(graph, { fuse: true, attention: () => false, prologue: () => true, target: MATRIX_UNITS, storage: 'f32' });
+    expect(program.calls).toHaveLength(1);
+    for (const schedule of SCHEDULES) checkKernelInterpreted(program.calls[0].kernel, schedule, { target: MATRIX_UNITS, tolerance: 2 * CLOSE });
   });
 });
 

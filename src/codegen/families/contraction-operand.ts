@@ -65,7 +65,7 @@ export class StagedOperand {
   private readonly pitch: number;
   protected readonly memory: WgslExpr;
   protected readonly wide: 4 | 8;
-  private readonly units: readonly Unit[];
+  protected readonly units: readonly Unit[];
 
   constructor(protected readonly emitter: Emitter, protected readonly values: Values, problem: ContractionProblem, side: 'left' | 'right', protected readonly staging: Staging) {
     this.name = side === 'left' ? 'm' : 'n';
@@ -78,9 +78,11 @@ export class StagedOperand {
     this.pitch = staging.tile / 4 + (staging.padded && this.along !== 'side' ? 1 : 0);
     this.memory = staging.memory ?? emitter.workgroupVar(`${side}_tile`, { kind: 'array', of: VECTOR, length: staging.tileK * this.pitch });
     this.units = this.defineUnits();
-    for (const { row, rowIndex } of this.units) {
-      if (this.along !== 'side') staging.defineRows?.([rowIndex], [row]);
-      else staging.defineRows?.(this.rowsOf(rowIndex), this.lanes().map((t) => add(mul(row, u32(this.wide)), u32(t))));
+    for (const unit of this.units) {
+      // Threads without a unit come by too: they read the last row.
+      const row = unit.exists ? atMost(unit.row, (this.along === 'side' ? staging.tile / this.wide : staging.tile) - 1) : unit.row;
+      if (this.along !== 'side') staging.defineRows?.([unit.rowIndex], [row]);
+      else staging.defineRows?.(this.rowsOf(unit.rowIndex), this.lanes().map((t) => add(mul(row, u32(this.wide)), u32(t))));
     }
   }
 
@@ -117,7 +119,7 @@ export class StagedOperand {
     for (const unit of this.units) this.where(unit, groups * tiles, () => this.write(unit, prefetched ? unit.held! : this.load(unit, tile)));
   }
 
-  private where(unit: Unit, executions: number, f: () => void): void {
+  protected where(unit: Unit, executions: number, f: () => void): void {
     if (!unit.exists) return f();
     // Other threads have no place of their own to load from.
     const body = this.emitter.nested({ fence: true }, () => {
@@ -199,7 +201,11 @@ export class StagedOperand {
 
   /** A unit's values in a tile of the depth: zeros past the end of it. */
   protected load(unit: Unit, tile: Index): WgslExpr {
-    const points = this.points(unit, tile);
+    return this.valuesAt(this.points(unit, tile), unit, tile);
+  }
+
+  /** The operand at some of a unit's points, 4 or 1. */
+  protected valuesAt(points: readonly Map<string, Index>[], unit: Unit, tile: Index): WgslExpr {
     const first = this.firstDepth(unit, tile);
     // One test for all values of the unit: vectors along the depth end with it.
     const inside = binary('less', indexValue(first), number(this.depth, 'i32'));

@@ -8,7 +8,7 @@
  */
 import { FRAGMENT } from '../../kernel-fragments.ts';
 import type { Emitter } from '../emitter.ts';
-import { add, assign, bitcast, call, div, element, mod, mul, u32 } from '../wgsl-build.ts';
+import { add, assign, bitcast, call, construct, div, element, mod, mul, u32 } from '../wgsl-build.ts';
 import { F16, U32, vector } from '../wgsl.ts';
 import type { WgslExpr, WgslType } from '../wgsl.ts';
 
@@ -27,8 +27,13 @@ export function enableMatrices(emitter: Emitter): void {
 }
 
 /** A subgroup's sums, zero at first: rows x columns of fragments. Not to be made in a loop, where Dawn clears them but once. */
-export function resultGrid(emitter: Emitter, rows: number, columns: number): WgslExpr[][] {
-  return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => emitter.variable(`sum${i}_${j}`, matrix('result'))));
+export function resultGrid(emitter: Emitter, rows: number, columns: number, name = 'sum'): WgslExpr[][] {
+  return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => emitter.variable(`${name}${i}_${j}`, matrix('result'))));
+}
+
+/** Sets sums to zero. */
+export function clearGrid(emitter: Emitter, sums: readonly (readonly WgslExpr[])[]): void {
+  for (const sum of sums.flat()) emitter.push(assign(sum, construct(matrix('result'))));
 }
 
 /** left right + sum, of fragments. */

@@ -4,7 +4,7 @@ import type { ReduceName } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
 import { combine, typeOf } from '../scalar.ts';
 import { add, assign, barrier, element, ifOf, less, mul, u32 } from '../wgsl-build.ts';
-import type { WgslExpr, WgslType } from '../wgsl.ts';
+import type { ValueType, WgslExpr } from '../wgsl.ts';
 
 /** Threads that read all partial results themselves; more are summed in two steps. */
 const DIRECT = 32;
@@ -26,23 +26,37 @@ export interface Meeting {
   readonly dtype: DType;
 }
 
+/** Threads that keep what the others' partial results come to, where there are more than DIRECT. */
+const FEW = 16;
+
+/** Workgroup memory where threads on rows meet; they may meet there again once all have passed a barrier. */
+export interface MeetingPlace {
+  readonly parts: WgslExpr;
+  readonly sums?: WgslExpr;
+}
+
+export function meetingPlace(emitter: Emitter, name: string, of: ValueType, { threads, rows, size }: Pick<Seats, 'threads' | 'rows' | 'size'>): MeetingPlace {
+  const array = (part: string, length: number): WgslExpr => emitter.workgroupVar(`${name}_${part}`, { kind: 'array', of, length });
+  return { parts: array('parts', size), ...(threads > DIRECT && { sums: array('sums', FEW * rows) }) };
+}
+
 /** The threads' values combined, in every thread of the row. Barriers: every thread of the workgroup must come here. */
-export function meetRow(emitter: Emitter, { name, op, dtype }: Meeting, own: WgslExpr, { threads, rows, size, row, lane }: Seats): WgslExpr {
-  const scalar = typeOf(dtype);
-  const array = (length: number): WgslType => ({ kind: 'array', of: scalar, length });
+export function meetRow(emitter: Emitter, { name, op, dtype }: Meeting, own: WgslExpr, seats: Seats): WgslExpr {
+  return meetAt(emitter, meetingPlace(emitter, name, typeOf(dtype), seats), op, own, seats);
+}
+
+/** The same at a place that is there already; values may be vectors. */
+export function meetAt(emitter: Emitter, { parts, sums }: MeetingPlace, op: ReduceName, own: WgslExpr, { threads, rows, row, lane }: Seats): WgslExpr {
   const base = (length: number): WgslExpr => (rows === 1 ? u32(0) : mul(row, u32(length)));
-  const parts = emitter.workgroupVar(`${name}_parts`, array(size));
   emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own), barrier);
-  if (threads <= DIRECT) return combined(emitter, op, parts, base(threads), threads, 1);
+  if (!sums) return combined(emitter, op, parts, base(threads), threads, 1);
   // First every sixteenth thread's share, then those.
-  const few = 16;
-  const sums = emitter.workgroupVar(`${name}_sums`, array(few * rows));
   const partial = emitter.nested({}, () => {
-    const sum = combined(emitter, op, parts, add(base(threads), lane), threads / few, few);
-    emitter.push(assign(element(sums, add(base(few), lane)), sum));
+    const sum = combined(emitter, op, parts, add(base(threads), lane), threads / FEW, FEW);
+    emitter.push(assign(element(sums, add(base(FEW), lane)), sum));
   });
-  emitter.push(ifOf(less(lane, u32(few)), partial), barrier);
-  return combined(emitter, op, sums, base(few), few, 1);
+  emitter.push(ifOf(less(lane, u32(FEW)), partial), barrier);
+  return combined(emitter, op, sums, base(FEW), FEW, 1);
 }
 
 function combined(emitter: Emitter, op: ReduceName, from: WgslExpr, base: WgslExpr, count: number, step: number): WgslExpr {

@@ -41,11 +41,11 @@ const otherExprs = (problem: ContractionProblem, side: Side): Expr[] => [problem
  */
 export class FragmentTile extends StagedOperand {
   /** Elements of the memory from one line to the next. */
-  private readonly line: number;
-  private readonly acrossDepth: boolean;
+  protected readonly line: number;
+  protected readonly acrossDepth: boolean;
 
   /** `start`: where the tile begins, in elements of the memory. */
-  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'memory'>, private readonly into: FragmentMemory, private readonly start: number) {
+  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'memory'>, protected readonly into: FragmentMemory, protected readonly start: number) {
     super(emitter, values, problem, side, { ...staging, wide: staging.wide ?? (into.words && comesInEights(emitter.kernel, problem, side, otherExprs(problem, side)) ? 8 : 4), memory: into.tiles });
     this.acrossDepth = alongOf(problem, side) === 'side';
     this.line = ((this.acrossDepth ? staging.tile : staging.tileK) + LINE_PADDING) / into.wide;
@@ -53,10 +53,14 @@ export class FragmentTile extends StagedOperand {
 
   /** The fragment at a row (or column) of the tile and a depth, both in values; `transposed`: rows and columns exchanged. */
   fragment(row: WgslExpr, depth: number, transposed = false): WgslExpr {
+    return this.fragmentFrom(this.start, row, depth, transposed);
+  }
+
+  protected fragmentFrom(start: number, row: WgslExpr, depth: number, transposed: boolean): WgslExpr {
     const { wide } = this.into;
     const at = this.acrossDepth ? add(div(row, u32(wide)), u32(depth * this.line)) : add(mul(row, u32(this.line)), u32(depth / wide));
     // The left operand is [row, depth], the right one [depth, column].
-    return this.into.fragment(this.side, add(at, u32(this.start)), ((this.side === 'left') === this.acrossDepth) !== transposed, this.line);
+    return this.into.fragment(this.side, add(at, u32(start)), ((this.side === 'left') === this.acrossDepth) !== transposed, this.line);
   }
 
   protected override held(): ValueType {
@@ -86,12 +90,16 @@ export class FragmentTile extends StagedOperand {
   }
 
   protected override write(unit: Unit, value: WgslExpr): void {
-    const { into, line, start } = this;
+    const at = this.place(unit, this.start);
+    if (this.along === 'none') this.into.putOne(at, value);
+    else if (this.wide === 8) this.into.putEight(at, value);
+    else this.into.putFour(at, value);
+  }
+
+  /** Where a unit's values go in a tile that begins at an element of the memory, in as many values as go there at once. */
+  protected place(unit: Unit, start: number): WgslExpr {
     const [outer, inner] = this.acrossDepth ? [unit.depth, unit.row] : [unit.row, unit.depth];
-    const per = into.wide / (this.along === 'none' ? 1 : this.wide);
-    const at = add(add(mul(outer, u32(line * per)), inner), u32(start * per));
-    if (this.along === 'none') into.putOne(at, value);
-    else if (this.wide === 8) into.putEight(at, value);
-    else into.putFour(at, value);
+    const per = this.into.wide / (this.along === 'none' ? 1 : this.wide);
+    return add(add(mul(outer, u32(this.line * per)), inner), u32(start * per));
   }
 }

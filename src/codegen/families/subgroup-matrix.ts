@@ -1,5 +1,6 @@
 /**
- * Contractions of f16 operands in the device's matrix units, accumulated in f32. Each subgroup keeps fragmentsM x
+ * Contractions of f16 operands, or of f32 ones split into two (subgroup-matrix-split.ts), in the device's matrix units,
+ * accumulated in f32. Each subgroup keeps fragmentsM x
  * fragmentsN results of 16 x 16. Operands come through workgroup memory, a tile of the depth at a time, or (`tileK` 0)
  * straight from memory, where they lie so that fragments can be loaded. Results pass through the same workgroup memory, a
  * row of fragments at a time, to the lanes, which finish and store them.
@@ -21,8 +22,11 @@ import { U32 } from '../wgsl.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { emitDepth } from './contraction-depth.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
+import type { Staging } from './contraction-operand.ts';
+import { emitPrologue } from './contraction-prologue.ts';
 import { defineGroups } from './contraction-tile.ts';
-import { enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid, resultLanes } from './fragment-memory.ts';
+import { clearGrid, enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid, resultLanes } from './fragment-memory.ts';
+import { emitSplitDepth, joinSums, SplitTile, splitWidth } from './subgroup-matrix-split.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
@@ -76,9 +80,12 @@ class SubgroupMatrices {
     const { emitter, schedule, fragments } = this;
     const { fragmentsM, fragmentsN, subgroupSize } = schedule;
     const sums = resultGrid(emitter, fragmentsM, fragmentsN);
-    if (fragments) this.multiplyFromMemory(sums, fragments);
-    else this.multiplyTiles(sums);
-    this.finish(sums);
+    if (schedule.split) this.multiplySplit(sums);
+    else {
+      if (fragments) this.multiplyFromMemory(sums, fragments);
+      else this.multiplyTiles(sums);
+      this.finish([sums], ([sum]) => sum);
+    }
     return emitter.finish([this.subgroups * subgroupSize, 1, 1], this.workgroups);
   }
 
@@ -86,25 +93,55 @@ class SubgroupMatrices {
     sums.forEach((row, i) => row.forEach((sum, j) => this.emitter.push(assign(sum, multiplyAccumulate(left[i], right[j], sum)))));
   }
 
-  /** The workgroup brings tiles of both operands to workgroup memory. */
-  private multiplyTiles(sums: readonly (readonly WgslExpr[])[]): void {
-    const { emitter, values, problem, schedule, workgroups, memory } = this;
-    const { fragmentsM, fragmentsN, tileK, prefetch } = schedule;
-    const id = emitter.builtin('workgroup_id');
-    const size = this.subgroups * schedule.subgroupSize;
-    const groups = workgroups[0] * workgroups[1] * workgroups[2];
-    const tiles = Math.ceil(problem.depth[0] / tileK);
-    const staging = { size, tileK, tiles, groups, padded: true };
+  /** How the workgroup brings tiles of an operand to workgroup memory. */
+  private staging(side: 'left' | 'right'): Omit<Staging, 'memory'> {
+    const { emitter, values, problem, schedule, workgroups } = this;
     const { rows, columns } = fragmentTile(schedule);
-    const left = new FragmentTile(emitter, values, problem, 'left', { ...staging, tile: rows, group: element(id, 1) }, memory, 0);
-    const right = new FragmentTile(emitter, values, problem, 'right', { ...staging, tile: columns, group: element(id, 0) }, memory, fragmentRoom(problem, schedule).left / memory.wide);
-    const load = (operand: FragmentTile, role: 'left' | 'right', subgroup: WgslExpr, count: number, depth: number): WgslExpr[] =>
-      Array.from({ length: count }, (_, f) => emitter.bind(role, operand.fragment(add(mul(subgroup, u32(FRAGMENT * count)), u32(FRAGMENT * f)), depth)));
-    emitDepth(emitter, [left, right], { tiles, prefetch, groups, size }, () => {
-      for (let depth = 0; depth < tileK; depth += FRAGMENT) this.accumulate(sums, load(left, 'left', this.inM, fragmentsM, depth), load(right, 'right', this.inN, fragmentsN, depth));
+    const [tile, along] = side === 'left' ? [rows, 1] : [columns, 0];
+    const at = { tile, group: element(emitter.builtin('workgroup_id'), along), size: this.subgroups * schedule.subgroupSize, groups: workgroups[0] * workgroups[1] * workgroups[2] };
+    const defineRows = emitPrologue(emitter, values, problem, side, at);
+    return { ...at, tileK: schedule.tileK, tiles: Math.ceil(problem.depth[0] / schedule.tileK), padded: true, defineRows };
+  }
+
+  /** The subgroup's fragments of a tile at a depth. */
+  private load(role: 'left' | 'right', fragment: (row: WgslExpr) => WgslExpr): WgslExpr[] {
+    const { fragmentsM, fragmentsN } = this.schedule;
+    const [subgroup, count] = role === 'left' ? [this.inM, fragmentsM] : [this.inN, fragmentsN];
+    return Array.from({ length: count }, (_, f) => this.emitter.bind(role, fragment(add(mul(subgroup, u32(FRAGMENT * count)), u32(FRAGMENT * f)))));
+  }
+
+  private multiplyTiles(sums: readonly (readonly WgslExpr[])[]): void {
+    const { emitter, values, problem, schedule, memory } = this;
+    const staging = { left: this.staging('left'), right: this.staging('right') };
+    const { size, groups, tiles } = staging.left;
+    const left = new FragmentTile(emitter, values, problem, 'left', staging.left, memory, 0);
+    const right = new FragmentTile(emitter, values, problem, 'right', staging.right, memory, fragmentRoom(problem, schedule).left / memory.wide);
+    emitDepth(emitter, [left, right], { tiles, prefetch: schedule.prefetch, groups, size }, () => {
+      for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) this.accumulate(sums, this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth)));
     });
     // The results come where the tiles were.
     if (tiles === 1) emitter.push(barrier);
+  }
+
+  /** The same of operands in two parts, whose products with a low part have sums of their own. */
+  private multiplySplit(high: readonly (readonly WgslExpr[])[]): void {
+    const { emitter, values, problem, schedule, memory } = this;
+    const low = resultGrid(emitter, schedule.fragmentsM, schedule.fragmentsN, 'low');
+    const room = fragmentRoom(problem, schedule);
+    const staging = { left: this.staging('left'), right: this.staging('right') };
+    const tile = (side: 'left' | 'right', start: number): SplitTile =>
+      new SplitTile(emitter, values, problem, side, { ...staging[side], wide: splitWidth(problem, side, memory.words) }, memory, start / memory.wide, room[side] / 2);
+    const [left, right] = [tile('left', 0), tile('right', room.left)];
+    const clear = (): void => [high, low].forEach((sums) => clearGrid(emitter, sums));
+    const inverse = emitSplitDepth(emitter, [left, right], staging.left, clear, () => {
+      for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) {
+        const [a, b] = [this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth))];
+        this.accumulate(high, a, b);
+        this.accumulate(low, a, this.load('right', (row) => right.low(row, depth)));
+        this.accumulate(low, this.load('left', (row) => left.low(row, depth)), b);
+      }
+    });
+    this.finish([high, low], ([h, l]) => joinSums(h, l, inverse));
   }
 
   private multiplyFromMemory(sums: readonly (readonly WgslExpr[])[], { left, right, blocks }: FragmentProblem): void {
@@ -141,8 +178,11 @@ class SubgroupMatrices {
     return substitute(operand.start, new Map([[from, axis({ name: to, extent })]]));
   }
 
-  /** A row of fragments at a time goes to the lanes. Neighbours stand along the columns, so that they store whole lines. */
-  private finish(sums: readonly (readonly WgslExpr[])[]): void {
+  /**
+   * A row of fragments at a time goes to the lanes, one kind of sums after the other; `join` makes a result of them.
+   * Neighbours stand along the columns, so that they store whole lines.
+   */
+  private finish(kinds: readonly (readonly (readonly WgslExpr[])[])[], join: (sums: readonly WgslExpr[]) => WgslExpr): void {
     const { emitter, problem, schedule, values, memory } = this;
     const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize } = schedule;
     const fours = (FRAGMENT / 4) * fragmentsN;
@@ -160,21 +200,35 @@ class SubgroupMatrices {
       (thread, j) => Math.floor(thread / lanesN) * fours + j * lanesN + (thread % lanesN),
     );
     const rowAt = (subgroup: number, f: number, pass: number): number => (subgroup * fragmentsM + f) * FRAGMENT + pass * lanesM;
-    sums.forEach((row, f) => {
+    const put = (row: readonly WgslExpr[]): void => {
       row.forEach((sum, j) => memory.putResults(add(start, u32((j * FRAGMENT) / 4)), sum, pitch));
       emitter.push(barrier);
+    };
+    const get = (i: number, j: number): WgslExpr => emitter.bind('sum', memory.results(add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + j * lanesN))));
+    for (let f = 0; f < fragmentsM; f++) {
       const body = emitter.nested({}, () => {
         emitter.runs(problem.B * threads.m * threads.n);
+        // All kinds but the last are fetched before the next one takes their place.
+        const earlier = kinds.slice(0, -1).map((sums) => {
+          put(sums[f]);
+          const got = Array.from({ length: passes }, (_, i) => Array.from({ length: fours / lanesN }, (__, j) => get(i, j)));
+          emitter.push(barrier);
+          return got;
+        });
+        put(kinds.at(-1)![f]);
         const rows = defineGroups(
           emitter, { role: 'm', extent: problem.M, width: 1, threads: threads.m },
           Array.from({ length: passes }, (_, pass) => add(add(mul(this.sm, u32(fragmentsM * FRAGMENT)), laneM), u32(rowAt(0, f, pass)))),
           (thread, pass) => rowAt(Math.floor(thread / lanesM), f, pass) + (thread % lanesM),
         );
-        const sum = (i: number, j: number): WgslExpr => emitter.bind('sum', memory.results(add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + j * lanesN))));
+        const sum = (i: number, j: number): WgslExpr => {
+          const own = get(i, j);
+          return earlier.length === 0 ? own : emitter.bind('whole', join([...earlier.map((got) => got[i][j]), own]));
+        };
         emitEpilogue(emitter, values, problem, { rows: rows.flatMap((g) => g.points), columns, sum, threadsN: threads.n, repeats: problem.B });
       });
       emitter.push({ kind: 'block', body });
-      if (f + 1 < sums.length) emitter.push(barrier);
-    });
+      if (f + 1 < fragmentsM) emitter.push(barrier);
+    }
   }
 }

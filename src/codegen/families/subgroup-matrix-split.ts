@@ -1,0 +1,207 @@
+/**
+ * Products of f32 operands in matrix units that multiply f16: each value is the sum of two f16, a high and a low part, and
+ * a product is high high + (high low + low high), the second sum kept apart until the end (Ootomo and Yokota 2022,
+ * "Recovering single precision accuracy from Tensor Cores while surpassing the FP32 theoretical peak performance",
+ * section 3). Low parts are stored 2^11 times as large. Left out is low low, 2^-22 of a product.
+ *
+ * f16 has five bits of exponent: operands are scaled by powers of two, so that the greatest magnitude of the workgroup's
+ * first tile comes to 2^TOP. Where a later tile does not fit then, which the end shows, the workgroup multiplies again with
+ * the scale of the greatest of all. Values down to 2^-27 of the greatest keep all digits of f32. Infinities make NaN, and what
+ * else there is in such a tile is not scaled.
+ */
+import { axis, constant } from '../../kernel-index.ts';
+import type { Index } from '../../kernel.ts';
+import type { ContractionProblem } from '../../kernel-contraction.ts';
+import { alongOf } from '../../kernel-lanes.ts';
+import type { Emitter } from '../emitter.ts';
+import type { Values } from '../values.ts';
+import { add, assign, barrier, binary, bitcast, call, construct, convert, element, f32, fma, forOf, ifOf, less, mul, ref, same, select, splat, sub, u32 } from '../wgsl-build.ts';
+import { U32, valueType, vector } from '../wgsl.ts';
+import type { WgslExpr } from '../wgsl.ts';
+import type { Staging, Unit } from './contraction-operand.ts';
+import type { FragmentMemory } from './fragment-memory.ts';
+import { meetAt, meetingPlace } from './row-meet.ts';
+import { FragmentTile } from './subgroup-matrix-tiles.ts';
+
+/** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
+const TOP = 10;
+/** The greatest scaled magnitude that both parts can hold. */
+const MOST = 65000;
+/** Between high and low parts: an f16 has 11 digits. */
+const LOW = 2 ** 11;
+/** Biased exponents below are taken for this one: scales and their inverses stay finite. */
+const LEAST_EXPONENT = 20;
+const EXPONENT = 0x7f800000;
+
+const PAIR = vector('f32', 2);
+
+type Side = 'left' | 'right';
+
+/** Values that a thread brings at once: vectors of eight where the operand is made of such. */
+export function splitWidth(problem: ContractionProblem, side: Side, words: boolean): 4 | 8 {
+  const way = alongOf(problem, side);
+  const extent = way === 'k' ? problem.depth[0] : side === 'left' ? problem.M : problem.N;
+  return words && way !== 'none' && extent % 8 === 0 ? 8 : 4;
+}
+
+/** A tile of one operand in two parts, the low one behind the high one. */
+export class SplitTile extends FragmentTile {
+  private readonly values4 = new Map<Unit, WgslExpr[]>();
+  /** The greatest magnitudes that this thread has loaded. */
+  private readonly seen: WgslExpr;
+
+  /** `part`: values of a part, padding included. */
+  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: Side, staging: Omit<Staging, 'memory'>, into: FragmentMemory, start: number, private readonly part: number) {
+    super(emitter, values, problem, side, staging, into, start);
+    this.seen = emitter.variable('seen', vector('f32', this.along === 'none' ? 1 : 4));
+  }
+
+  low(row: WgslExpr, depth: number): WgslExpr {
+    return this.fragmentFrom(this.start + this.part / this.into.wide, row, depth, false);
+  }
+
+  /** The greatest magnitude so far, of this thread. */
+  greatest(): WgslExpr {
+    const lanes = Array.from({ length: valueType(this.seen).width }, (_, t) => element(this.seen, t));
+    return lanes.reduce((a, b) => same('max', a, b));
+  }
+
+  override prefetch(tile: Index, executions: number): void {
+    for (const unit of this.units) {
+      const held = this.held4(unit);
+      this.where(unit, executions, () => this.load4(unit, tile).forEach((value, i) => this.emitter.push(assign(held[i], value))));
+    }
+  }
+
+  /** Notes the magnitudes of what was prefetched. */
+  note(): void {
+    for (const unit of this.units) {
+      for (const held of this.held4(unit)) {
+        this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', held))));
+      }
+    }
+  }
+
+  /** Brings what was prefetched to workgroup memory, times the scale. */
+  stageScaled(scale: WgslExpr, executions: number): void {
+    for (const unit of this.units) {
+      this.where(unit, executions, () => {
+        const parts = this.held4(unit).map((held) => this.split(mul(held, scale)));
+        this.put(unit, this.start, parts.map((p) => p.high));
+        this.put(unit, this.start + this.part / this.into.wide, parts.map((p) => p.low));
+      });
+    }
+  }
+
+  private split(value: WgslExpr): { readonly high: WgslExpr; readonly low: WgslExpr } {
+    const { emitter } = this;
+    const scaled = emitter.bind('scaled', value);
+    const high = emitter.bind('high', convert('f16', scaled));
+    return { high, low: emitter.bind('low', convert('f16', mul(sub(scaled, convert('f32', high)), f32(LOW)))) };
+  }
+
+  private put(unit: Unit, start: number, fours: readonly WgslExpr[]): void {
+    const at = this.place(unit, start);
+    if (this.along === 'none') this.into.putOne(at, fours[0]);
+    else if (fours.length === 1) this.into.putFour(at, fours[0]);
+    else this.into.putEight(at, construct(vector('u32', 4), ...fours.map((four) => bitcast(vector('u32', 2), four))));
+  }
+
+  /** A unit's values in vectors of four, or its one value. */
+  private load4(unit: Unit, tile: Index): WgslExpr[] {
+    const points = this.points(unit, tile);
+    const fours = points.length === 8 ? [points.slice(0, 4), points.slice(4)] : [points];
+    return fours.map((four) => this.valuesAt(four, unit, tile));
+  }
+
+  private held4(unit: Unit): WgslExpr[] {
+    let held = this.values4.get(unit);
+    if (!held) {
+      const [count, width] = this.along === 'none' ? [1, 1] as const : [this.wide / 4, 4] as const;
+      this.values4.set(unit, (held = Array.from({ length: count }, () => this.emitter.variable('held', vector('f32', width)))));
+    }
+    return held;
+  }
+}
+
+export interface SplitDepth {
+  /** Tiles of the depth. */
+  readonly tiles: number;
+  /** Workgroups of the dispatch, invocations of each. */
+  readonly groups: number;
+  readonly size: number;
+}
+
+/**
+ * Stages each tile of the operands and has it multiplied by what `products` emits; `clear` sets the sums to zero. Gives
+ * the inverse scales of left and right, by which the sums are to be multiplied.
+ */
+export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, SplitTile], { tiles, groups, size }: SplitDepth, clear: () => void, products: () => void): readonly [WgslExpr, WgslExpr] {
+  const local = emitter.builtin('local_invocation_index');
+  const seats = { threads: size, rows: 1, size, row: u32(0), lane: local };
+  const place = meetingPlace(emitter, 'greatest', PAIR, seats);
+  const greatest = (): WgslExpr => meetAt(emitter, place, 'max', construct(PAIR, ...operands.map((o) => o.greatest())), seats);
+  const exponent = emitter.variable('exponent', vector('u32', 2));
+  const bits = (value: number): WgslExpr => splat(u32(value), 2);
+  const tile = emitter.names.fresh('tile');
+  const over = { name: 'tile', extent: tiles };
+  const load = (at: Index, executions: number): void => {
+    for (const operand of operands) operand.prefetch(at, executions);
+  };
+  const note = (): void => {
+    for (const operand of operands) operand.note();
+  };
+
+  /** Once along the depth; gives the scales. */
+  const attempt = (): WgslExpr => {
+    load(constant(0), groups);
+    note();
+    const found = emitter.bind('found', binary('&', bitcast(vector('u32', 2), greatest()), bits(EXPONENT)));
+    emitter.push(assign(exponent, select(binary('==', found, bits(EXPONENT)), bits((127 + TOP) * 2 ** 23), same('max', found, bits(LEAST_EXPONENT * 2 ** 23)))));
+    const scales = emitter.bind('scale', bitcast(PAIR, sub(bits((254 + TOP) * 2 ** 23), exponent)));
+    clear();
+    const body = emitter.nested({}, () => {
+      emitter.runs(groups * size * tiles);
+      operands.forEach((operand, i) => operand.stageScaled(element(scales, i), groups * tiles));
+      emitter.push(barrier);
+      if (tiles > 1) {
+        const next = emitter.nested({}, () => {
+          emitter.runs(groups * size * (tiles - 1));
+          emitter.defineAxis(over, emitter.bind('next', add(ref(tile, U32), u32(1))));
+          load(axis(over), groups * (tiles - 1));
+        });
+        emitter.push(ifOf(less(ref(tile, U32), u32(tiles - 1)), next));
+      }
+      products();
+      if (tiles > 1) note();
+      emitter.push(barrier);
+    });
+    emitter.push(tiles > 1 ? forOf(tile, u32(0), u32(tiles), u32(1), body) : { kind: 'block', body });
+    return scales;
+  };
+
+  if (tiles === 1) {
+    attempt();
+  } else {
+    const repeat = emitter.workgroupVar('repeat', { kind: 'array', of: U32, length: 1 });
+    const attempts = emitter.variable('attempts', U32, u32(1));
+    // Loads that were moved out of the loop would take registers all along it.
+    const body = emitter.nested({ fence: true }, () => {
+      emitter.runs(groups * size);
+      const scales = attempt();
+      const scaled = emitter.bind('scaled', mul(greatest(), scales));
+      const exceeds = emitter.bind('exceeds', less(f32(MOST), same('max', element(scaled, 0), element(scaled, 1))));
+      const tell = emitter.nested({}, () => emitter.push(assign(element(repeat, 0), convert('u32', exceeds))));
+      emitter.push(ifOf(binary('==', local, u32(0)), tell));
+      emitter.push(assign(attempts, add(u32(1), call('workgroupUniformLoad', U32, element(repeat, 0)))));
+    });
+    emitter.push(forOf(emitter.names.fresh('attempt'), u32(0), attempts, u32(1), body));
+  }
+  const inverse = emitter.bind('inverse', bitcast(PAIR, sub(exponent, bits(TOP * 2 ** 23))));
+  return [element(inverse, 0), element(inverse, 1)];
+}
+
+/** A product's sum of its two sums, unscaled. */
+export function joinSums(high: WgslExpr, low: WgslExpr, [left, right]: readonly [WgslExpr, WgslExpr]): WgslExpr {
+  return mul(mul(fma(low, splat(f32(1 / LOW), valueType(low).width), high), left), right);
+}
