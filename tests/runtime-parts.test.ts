@@ -1,14 +1,19 @@
 /** Runs in parts: every dispatch once and in order, in as few submits as it is worth, with runs that overlap. */
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packageFiles } from '../src/cli/packages.ts';
 import { generateKernel } from '../src/codegen/generate.ts';
+import type { Model } from '../src/codegen/runtime/model.ts';
 import { partSizes } from '../src/codegen/runtime/parts.ts';
+import { compileGraph, packWeights } from '../src/compile.ts';
 import { binary, load, number } from '../src/kernel-expr.ts';
 import { axis } from '../src/kernel-index.ts';
 import { WEB } from '../src/targets.ts';
+import { seededWeight } from '../src/weights/seeded.ts';
 import { freshDevice, testDevice } from './helpers/device.ts';
-import type { Outputs, PackageModule } from './helpers/tiny-package.ts';
-import { expected, importPackage, tinyInput, tinyPackage, tinyValues } from './helpers/tiny-package.ts';
+import { Sketch } from './helpers/patterns.ts';
+import type { Inputs, Outputs, PackageModule } from './helpers/tiny-package.ts';
+import { expected, importPackage, tinyInput, tinyPackage, tinyValues, writePackage } from './helpers/tiny-package.ts';
 
 const gpu = await testDevice();
 
@@ -132,6 +137,37 @@ describe.skipIf(!gpu)('a run in parts', () => {
     for (const each of await Promise.allSettled(flying)) expect(each).toMatchObject({ status: 'rejected', reason: { code: 'device-lost' } });
     expect(left).toBeLessThanOrEqual(0);
     await expect(model.run(tinyValues())).rejects.toMatchObject({ code: 'device-lost' });
+    model.destroy();
+  });
+
+  test('copies an input of a single chunk by its own submit, and gives overlapping runs their own', async () => {
+    const sketch = new Sketch();
+    const graph = sketch.graph(sketch.linear(sketch.input('x', [1, 64, 1024]), 8));
+    const compilation = compileGraph(graph, { target: WEB, dtype: 'f32' }).value!;
+    folders.push(writePackage(packageFiles(compilation, packWeights(compilation, (name, shape) => seededWeight(name, shape)))));
+    const seen = { submit: 0, writeBuffer: 0 };
+    const model = (await (await importPackage(folders.at(-1)!)).load({ device: watched(device, (name) => seen[name]++) })) as unknown as Model<Inputs, Record<string, Float32Array>>;
+    const [output] = model.outputs;
+    const values = (seed: number): Float32Array => Float32Array.from({ length: 64 * 1024 }, (_, i) => ((i * 7 + seed * 3) % 32) / 32);
+    const buffer = device.createBuffer({ size: 64 * 1024 * 4, usage: 0x80 | 0x4 | 0x8 });
+    const wanted: Float32Array[] = [];
+    for (let seed = 0; seed < 6; seed++) {
+      device.queue.writeBuffer(buffer, 0, values(seed) as Float32Array<ArrayBuffer>);
+      wanted.push((await model.run({ x: buffer }))[output.name]);
+    }
+    const shared = new Float32Array(64 * 1024);
+    const run = (seed: number) => {
+      shared.set(values(seed));
+      return model.run({ x: shared });
+    };
+    for (let round = 0; round < 3; round++) {
+      const flying = wanted.map((_, seed) => run(seed));
+      for (const [seed, outputs] of flying.entries()) expect((await outputs)[output.name]).toEqual(wanted[seed]);
+    }
+    Object.assign(seen, { submit: 0, writeBuffer: 0 });
+    for (const [seed, each] of wanted.entries()) expect((await run(seed))[output.name]).toEqual(each);
+    expect(seen).toEqual({ submit: wanted.length, writeBuffer: 0 });
+    buffer.destroy();
     model.destroy();
   });
 });

@@ -83,7 +83,7 @@ export class Model<Inputs, Outputs> {
 
   /**
    * One prediction, all of it submitted before this returns: in one submit, or in a few of growing size where there are
-   * many dispatches; inputs from 2 MiB on are copied by submits of their own before. Inputs are read before this returns too,
+   * many dispatches; inputs above 4 MiB are copied by submits of their own before. Inputs are read before this returns too,
    * so their arrays may be reused at once; runs may overlap, and each gets its own outputs. With `outputs: 'gpu'` the
    * outputs stay on the GPU, in buffers of the caller's.
    * Rejects with VitcError: 'bad-input', 'device-lost', 'destroyed', 'out-of-memory', 'gpu-error'.
@@ -172,14 +172,14 @@ export class Model<Inputs, Outputs> {
     return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readers);
   }
 
-  /** Starts the writes; copies from the caller's buffers come back as commands to submit before the dispatches. */
+  /** Starts the writes; what is left to be copied comes back as commands to submit before the dispatches. */
   #upload(uploads: readonly Upload[]): GPUCommandBuffer[] {
     const { arena, device } = this.#resources;
     let encoder: GPUCommandEncoder | undefined;
     const encoderOf = (): GPUCommandEncoder => (encoder ??= device.createCommandEncoder({ label: `${this.#plan.name} inputs` }));
     for (const { port, source } of uploads) {
       if (isGpuBuffer(source)) encoderOf().copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
-      else this.#uploads.write(arena, port.offset, source);
+      else this.#uploads.write(arena, port.offset, source, encoderOf);
     }
     return encoder ? [encoder.finish()] : [];
   }
@@ -230,6 +230,7 @@ export class Model<Inputs, Outputs> {
         queue.submit(commands);
         commands.length = 0;
       });
+      this.#uploads.release();
     };
     const isForeign = uploads.some(({ source }) => isGpuBuffer(source));
     if (!isForeign && !isChecked) {
