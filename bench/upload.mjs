@@ -1,5 +1,5 @@
 // How fast bytes reach a GPU buffer, by the ways that WebGPU offers. Needs only the npm package `webgpu`.
-// Usage: node bench/upload.mjs [--json] [MEGABYTES...]     (by default 0.6, 2.4, 9.6 and 38.5: pictures of 224 x 224, batches of 1 to 64)
+// Usage: node bench/upload.mjs [--json] [MEGABYTES...]     (by default 0.6 to 38.5: pictures of 224 x 224, batches of 1 to 64, and 0.8, one of 256 x 256)
 //
 // For each way: `busy` is the time that JavaScript is held, `done` the time until the GPU has the bytes and, of ways that
 // keep their buffers, until these may be written again. Medians; the first eight calls are left out.
@@ -73,7 +73,7 @@ function median(times) {
 }
 
 const rows = [];
-for (const megabytes of sizes.length > 0 ? sizes : [0.6, 2.4, 9.6, 38.5]) {
+for (const megabytes of sizes.length > 0 ? sizes : [0.6, 0.8, 2.4, 9.6, 38.5]) {
   const bytes = 4 * Math.round((megabytes * 1e6) / 4);
   const source = Float32Array.from({ length: bytes / 4 }, (_, i) => i % 251);
   const target = device.createBuffer({ size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });

@@ -17,16 +17,23 @@ describe.skipIf(!gpu)('large inputs', () => {
 
   /** The device, with what it was asked to make and write. */
   function watched() {
-    const seen = { staging: 0, writes: 0 };
+    const seen = { staging: 0, stagingBytes: 0, writes: 0, submits: 0 };
     const queue = new Proxy(device.queue, {
-      get: (target, name) => (name === 'writeBuffer' ? (...args: Parameters<GPUQueue['writeBuffer']>) => (seen.writes++, target.writeBuffer(...args)) : name === 'submit' ? target.submit.bind(target) : Reflect.get(target, name, target)),
+      get(target, name) {
+        if (name === 'writeBuffer') return (...args: Parameters<GPUQueue['writeBuffer']>) => (seen.writes++, target.writeBuffer(...args));
+        if (name === 'submit') return (commands: GPUCommandBuffer[]) => (seen.submits++, target.submit(commands));
+        return Reflect.get(target, name, target) as unknown;
+      },
     });
     const proxy = new Proxy(device, {
       get(target, name) {
         if (name === 'queue') return queue;
         if (name === 'createBuffer') {
           return (descriptor: GPUBufferDescriptor) => {
-            if (descriptor.usage & MAP_WRITE) seen.staging++;
+            if (descriptor.usage & MAP_WRITE) {
+              seen.staging++;
+              seen.stagingBytes += descriptor.size;
+            }
             return target.createBuffer(descriptor);
           };
         }
@@ -39,11 +46,12 @@ describe.skipIf(!gpu)('large inputs', () => {
 
   /** Writes `source` at `offset` and gives what the whole target then holds, once the GPU has come to it. */
   function written(uploads: Uploads, target: GPUBuffer, offset: number, source: Float32Array | Int32Array | Uint16Array): Promise<Uint32Array> {
-    uploads.write(target, offset, source);
-    const read = device.createBuffer({ size: target.size, usage: COPY_DST | MAP_READ });
     const encoder = device.createCommandEncoder();
+    uploads.write(target, offset, source, () => encoder);
+    const read = device.createBuffer({ size: target.size, usage: COPY_DST | MAP_READ });
     encoder.copyBufferToBuffer(target, 0, read, 0, target.size);
     device.queue.submit([encoder.finish()]);
+    uploads.release();
     return read.mapAsync(MAP_MODE_READ).then(() => {
       const words = new Uint32Array(read.getMappedRange().slice(0));
       read.destroy();
@@ -57,8 +65,8 @@ describe.skipIf(!gpu)('large inputs', () => {
     expect([words[offset / 4 - 1], words[offset / 4 + length]]).toEqual([0, 0]);
   }
 
-  // A chunk and a part, exactly two chunks, two and an element.
-  test.each([5 * MB, 8 * MB, 8 * MB + 4])('of %i bytes arrive whole, in order, though runs overlap and share their array', async (bytes) => {
+  // The least that is staged, a picture, exactly a chunk; a chunk and a part, exactly two chunks, two and an element.
+  test.each([128 << 10, 602_112, 4 * MB, 5 * MB, 8 * MB, 8 * MB + 4])('of %i bytes arrive whole, in order, though runs overlap and share their array', async (bytes) => {
     const { proxy, seen } = watched();
     const uploads = new Uploads(proxy, [bytes]);
     const target = device.createBuffer({ size: bytes + 512, usage: COPY_DST | COPY_SRC });
@@ -73,14 +81,45 @@ describe.skipIf(!gpu)('large inputs', () => {
       const flying = Array.from({ length: 4 }, (_, i) => run(1000 * round + i));
       for (const [i, words] of flying.entries()) expectWords(await words, 256, 1000 * round + i, source.length);
     }
-    // Alone, a run finds its buffers mapped; none are made beyond two runs' worth.
-    const before = seen.writes;
+    // Alone, a run finds its buffers mapped; none are made beyond two runs' worth, nor larger than what comes in them.
+    const before = { ...seen };
     for (let i = 0; i < 5; i++) expectWords(await run(50_000 + i), 256, 50_000 + i, source.length);
-    expect(seen.writes).toBe(before);
-    expect(seen.staging).toBeLessThanOrEqual(2 * Math.ceil(bytes / (4 * MB)));
+    expect(seen.writes).toBe(before.writes);
+    const chunks = Math.ceil(bytes / (4 * MB));
+    // What comes in one chunk is copied by the submit of the run.
+    expect(seen.submits - before.submits).toBe(chunks === 1 ? 0 : 5 * chunks);
+    expect(seen.staging).toBeLessThanOrEqual(2 * chunks);
     expect(seen.staging).toBeGreaterThan(0);
+    expect(seen.stagingBytes / seen.staging).toBe(Math.min(bytes, 4 * MB));
     uploads.destroy();
     target.destroy();
+  });
+
+  test('that are small go without staging', async () => {
+    const { proxy, seen } = watched();
+    const bytes = (128 << 10) - 4;
+    const uploads = new Uploads(proxy, [bytes]);
+    const target = device.createBuffer({ size: bytes + 512, usage: COPY_DST | COPY_SRC });
+    const source = Int32Array.from({ length: bytes / 4 }, (_, i) => 3 + i);
+    for (let i = 0; i < 3; i++) expectWords(await written(uploads, target, 256, source), 256, 3, source.length);
+    expect(seen).toMatchObject({ staging: 0, writes: 3, submits: 0 });
+    uploads.destroy();
+    target.destroy();
+  });
+
+  test('of several sizes have their own buffers, a run at a time', async () => {
+    const { proxy, seen } = watched();
+    const sizes = [256 << 10, 5 * MB, 1024, 256 << 10];
+    const uploads = new Uploads(proxy, sizes);
+    const targets = sizes.map((size) => device.createBuffer({ size: size + 512, usage: COPY_DST | COPY_SRC }));
+    for (let run = 0; run < 4; run++) {
+      const flying = sizes.map((size, i) => written(uploads, targets[i], 256, Int32Array.from({ length: size / 4 }, (_, at) => 100 * run + i + at)));
+      for (const [i, words] of flying.entries()) expectWords(await words, 256, 100 * run + i, sizes[i] / 4);
+    }
+    expect(seen.staging % 4).toBe(0);
+    expect(seen.staging).toBeLessThanOrEqual(8);
+    uploads.destroy();
+    for (const target of targets) target.destroy();
   });
 
   test('keep every bit of floats', async () => {
@@ -135,12 +174,20 @@ describe.skipIf(!gpu)('large inputs', () => {
   test('destroyed while buffers are being made or mapped, leave nothing', async () => {
     const { proxy } = watched();
     const target = device.createBuffer({ size: 8 * MB, usage: COPY_DST });
-    for (let i = 0; i < 3; i++) {
-      const uploads = new Uploads(proxy, [8 * MB]);
-      uploads.write(target, 0, new Float32Array(2 * MB));
-      if (i > 0) await device.queue.onSubmittedWorkDone();
-      if (i > 1) uploads.write(target, 0, new Float32Array(2 * MB));
-      uploads.destroy();
+    for (const bytes of [8 * MB, MB]) {
+      for (let i = 0; i < 4; i++) {
+        const uploads = new Uploads(proxy, [bytes]);
+        const write = (): void => {
+          const encoder = device.createCommandEncoder();
+          uploads.write(target, 0, new Float32Array(bytes / 4), () => encoder);
+          device.queue.submit([encoder.finish()]);
+        };
+        write();
+        if (i > 0) await device.queue.onSubmittedWorkDone();
+        if (i > 1) write();
+        if (i > 2) uploads.release();
+        uploads.destroy();
+      }
     }
     await device.queue.onSubmittedWorkDone();
     target.destroy();

@@ -35,22 +35,31 @@ export async function medianOf(seconds: number, measure: () => Promise<number>):
   return { median: times[times.length >> 1], runs: times.length };
 }
 
-/** Measures predictions with inputs and outputs on the device, many recorded in one submit: milliseconds of one. */
+/** Calls before a wait, at most: so many are short, and the CPU never works further ahead of the device. */
+const CALLS = 50;
+
+/**
+ * Measures predictions with inputs and outputs on the device: milliseconds of one. Call follows call, each recorded and
+ * submitted by itself while the device works on those before, with one wait at the end, as programs do that stay there.
+ */
 export async function deviceCalls(model: AnyModel): Promise<() => Promise<number>> {
-  const submit = (repeats: number): Promise<number> =>
+  const { queue } = model.device;
+  const calls = (count: number): Promise<number> =>
     timed(async () => {
-      const encoder = model.device.createCommandEncoder();
-      for (let i = 0; i < repeats; i++) model.record(encoder);
-      model.device.queue.submit([encoder.finish()]);
-      await model.device.queue.onSubmittedWorkDone();
+      for (let i = 0; i < count; i++) {
+        const encoder = model.device.createCommandEncoder();
+        model.record(encoder);
+        queue.submit([encoder.finish()]);
+      }
+      await queue.onSubmittedWorkDone();
     });
-  await submit(1);
-  const guess = await submit(1);
-  const repeats = Math.max(1, Math.min(50, Math.round(100 / Math.max(guess, 0.1))));
-  return async () => (await submit(repeats)) / repeats;
+  await calls(1);
+  const guess = await calls(1);
+  const count = Math.max(1, Math.min(CALLS, Math.round(100 / Math.max(guess, 0.1))));
+  return async () => (await calls(count)) / count;
 }
 
-/** Milliseconds a prediction with inputs and outputs on the device. */
+/** Milliseconds a prediction with inputs and outputs on the device: the device's time, or the CPU's for its submits if that is longer. */
 export async function deviceTime(model: AnyModel, seconds: number): Promise<number> {
   return (await medianOf(seconds, await deviceCalls(model))).median;
 }

@@ -6,8 +6,10 @@ import type { Readers, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
 import type { Dispatch } from './kernels.ts';
 import { recordDispatches } from './kernels.ts';
+import { partSizes } from './parts.ts';
 import type { PackagePlan, PackageReport, StepReport } from './plan.ts';
 import { bytesOf } from './plan.ts';
+import type { Copy } from './readback.ts';
 import { Readback } from './readback.ts';
 import { Timestamps } from './timing.ts';
 import { Uploads } from './uploads.ts';
@@ -47,8 +49,10 @@ export class Model<Inputs, Outputs> {
   readonly #resources: Resources;
   readonly #uploads: Uploads;
   readonly #readback: Readback;
-  /** The dispatches of the next run, recorded while the GPU works on the run before. */
-  #recorded?: GPUCommandBuffer;
+  /** The dispatches by parts that are submitted one after another. */
+  readonly #parts: readonly (readonly Dispatch[])[];
+  /** The parts of the next run, recorded while the GPU works on the run before. */
+  #recorded?: readonly GPUCommandBuffer[];
   /** How to reject each run in flight. */
   readonly #waiting = new Set<(why: VitcError) => void>();
   #ended?: VitcError;
@@ -58,8 +62,10 @@ export class Model<Inputs, Outputs> {
     this.#plan = plan;
     this.#resources = resources;
     this.#uploads = new Uploads(resources.device, plan.inputs.map(bytesOf));
-    this.#readback = new Readback(resources.device, plan.outputs);
-    this.#recorded = this.#recordDispatches();
+    this.#readback = new Readback(resources.device, plan.outputs, resources.arena);
+    let end = 0;
+    this.#parts = partSizes(resources.dispatches.length).map((size) => resources.dispatches.slice(end, (end += size)));
+    this.#recordNext();
     this.#forget = onLost(resources.device, (info) => this.#end(deviceLost(plan.name, info)));
   }
 
@@ -76,27 +82,29 @@ export class Model<Inputs, Outputs> {
   }
 
   /**
-   * One prediction, in one submit; large inputs are copied by submits of their own before it. Inputs are read before this
-   * returns, so their arrays may be reused at once; runs may overlap, and each gets its own outputs. With
-   * `outputs: 'gpu'` the outputs stay on the GPU, in buffers of the caller's.
+   * One prediction, all of it submitted before this returns: in one submit, or in a few of growing size where there are
+   * many dispatches; inputs above 4 MiB are copied by submits of their own before. Inputs are read before this returns too,
+   * so their arrays may be reused at once; runs may overlap, and each gets its own outputs. With `outputs: 'gpu'` the
+   * outputs stay on the GPU, in buffers of the caller's.
    * Rejects with VitcError: 'bad-input', 'device-lost', 'destroyed', 'out-of-memory', 'gpu-error'.
    */
   async run(inputs: Inputs, options?: { readonly outputs?: 'cpu' }): Promise<Outputs>;
   async run(inputs: Inputs, options: { readonly outputs: 'gpu' }): Promise<GpuOutputs<Outputs>>;
   async run(inputs: Inputs, options: { readonly outputs?: 'cpu' | 'gpu' } = {}): Promise<Outputs | GpuOutputs<Outputs>> {
     const uploads = this.#read(inputs);
-    const dispatches = this.#recorded ?? this.#recordDispatches();
+    const parts = this.#recorded ?? this.#recordParts();
     this.#recorded = undefined;
-    if (options.outputs === 'gpu') {
-      const made: GPUBuffer[] = [];
-      try {
-        return await this.#whileAlive(Promise.resolve(this.#submit(uploads, dispatches, true, (encoder) => this.#copyOutputs(encoder, made))));
-      } catch (failure) {
-        for (const buffer of made) buffer.destroy();
-        throw failure;
-      }
+    if (options.outputs !== 'gpu') return this.#whileAlive(this.#runAndRead(uploads, parts));
+    const made: (readonly [string, GPUBuffer])[] = [];
+    try {
+      const checking = this.#submit(uploads, parts, true, () => this.#copyOutputs(made));
+      this.#recordNext();
+      await this.#whileAlive(Promise.resolve(checking));
+      return Object.fromEntries(made) as GpuOutputs<Outputs>;
+    } catch (failure) {
+      for (const [, buffer] of made) buffer.destroy();
+      throw failure;
     }
-    return this.#whileAlive(this.#runAndRead(uploads, dispatches));
   }
 
   /**
@@ -112,7 +120,7 @@ export class Model<Inputs, Outputs> {
       if (!isGpuBuffer(source)) throw new VitcError('bad-input', `input "${port.name}": only a GPUBuffer can be recorded; write arrays to one, or use run`);
       encoder.copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
     }
-    this.#dispatch(encoder);
+    this.#dispatch(encoder, this.#resources.dispatches);
     const wanted = (buffers.outputs ?? {}) as Record<string, GPUBuffer>;
     for (const port of this.outputs) {
       const buffer = wanted[port.name];
@@ -131,7 +139,7 @@ export class Model<Inputs, Outputs> {
     try {
       const encoder = this.device.createCommandEncoder({ label: `${this.#plan.name} profile` });
       timestamps.record(encoder, dispatches);
-      const work = Promise.all([this.#runAndRead(uploads, encoder.finish()), timestamps.read(), this.#resources.readReport()]);
+      const work = Promise.all([this.#runAndRead(uploads, [encoder.finish()]), timestamps.read(), this.#resources.readReport()]);
       const [outputs, times, report] = await this.#whileAlive(work);
       const kernels = report.steps.map((step, i) => ({ ...step, milliseconds: times[i] }));
       return { outputs, kernels, milliseconds: times.reduce((sum, time) => sum + time, 0) };
@@ -164,78 +172,93 @@ export class Model<Inputs, Outputs> {
     return readInputs(this.inputs, inputs as Record<string, unknown>, this.#resources.readers);
   }
 
-  /** Starts the writes; copies from the caller's buffers come back as commands to submit before the dispatches. */
+  /** Starts the writes; what is left to be copied comes back as commands to submit before the dispatches. */
   #upload(uploads: readonly Upload[]): GPUCommandBuffer[] {
     const { arena, device } = this.#resources;
     let encoder: GPUCommandEncoder | undefined;
+    const encoderOf = (): GPUCommandEncoder => (encoder ??= device.createCommandEncoder({ label: `${this.#plan.name} inputs` }));
     for (const { port, source } of uploads) {
-      if (isGpuBuffer(source)) {
-        encoder ??= device.createCommandEncoder({ label: `${this.#plan.name} inputs` });
-        encoder.copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
-      } else this.#uploads.write(arena, port.offset, source);
+      if (isGpuBuffer(source)) encoderOf().copyBufferToBuffer(source, 0, arena, port.offset, bytesOf(port));
+      else this.#uploads.write(arena, port.offset, source, encoderOf);
     }
     return encoder ? [encoder.finish()] : [];
   }
 
-  #recordDispatches(): GPUCommandBuffer {
-    const encoder = this.device.createCommandEncoder({ label: this.#plan.name });
-    this.#dispatch(encoder);
-    return encoder.finish();
+  #recordParts(): GPUCommandBuffer[] {
+    return this.#parts.map((dispatches) => {
+      const encoder = this.device.createCommandEncoder({ label: this.#plan.name });
+      this.#dispatch(encoder, dispatches);
+      return encoder.finish();
+    });
   }
 
-  #dispatch(encoder: GPUCommandEncoder): void {
+  /** Called when all of a run is submitted, so that the GPU works meanwhile. */
+  #recordNext(): void {
+    this.#recorded ??= this.#recordParts();
+  }
+
+  #dispatch(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
     const pass = encoder.beginComputePass({ label: this.#plan.name });
-    recordDispatches(pass, this.#resources.dispatches);
+    recordDispatches(pass, dispatches);
     pass.end();
   }
 
-  /** The buffers are also put into `made`, whatever happens later. */
-  #copyOutputs(encoder: GPUCommandEncoder, made: GPUBuffer[]): GpuOutputs<Outputs> {
-    const buffers = this.outputs.map((port) => {
+  /** Copies into new buffers, which are put into `made` whatever happens later. */
+  #copyOutputs(made: (readonly [string, GPUBuffer])[]): GPUCommandBuffer {
+    const encoder = this.device.createCommandEncoder({ label: `${this.#plan.name} outputs` });
+    for (const port of this.outputs) {
       const size = bytesOf(port);
       const buffer = this.device.createBuffer({ label: port.name, size, usage: STORAGE | COPY_SRC | COPY_DST });
-      made.push(buffer);
+      made.push([port.name, buffer]);
       encoder.copyBufferToBuffer(this.#resources.arena, port.offset, buffer, 0, size);
-      return [port.name, buffer] as const;
-    });
-    return Object.fromEntries(buffers) as GpuOutputs<Outputs>;
+    }
+    return encoder.finish();
   }
 
   /**
-   * Writes the inputs and submits, all before it returns, so that no other run can write the arena in between; then
-   * records the dispatches of the next run while the GPU works on these. Buffers of the caller's can make this invalid
-   * and new ones can fail for want of memory (`isChecked`): then the answer waits for what WebGPU says, else it is at hand.
+   * Writes the inputs and submits part by part, all before it returns, so that no other run can write the arena in
+   * between. Buffers of the caller's can make this invalid and new ones can fail for want of memory (`isChecked`): then
+   * there is a promise that waits for what WebGPU says.
    */
-  #submit<T>(uploads: readonly Upload[], dispatches: GPUCommandBuffer, isChecked: boolean, encodeOutputs: (encoder: GPUCommandEncoder) => T): T | Promise<T> {
-    const { device } = this.#resources;
-    const work = (): T => {
-      const inputs = this.#upload(uploads);
-      const encoder = device.createCommandEncoder({ label: `${this.#plan.name} outputs` });
-      const outputs = encodeOutputs(encoder);
-      device.queue.submit([...inputs, dispatches, encoder.finish()]);
-      this.#recorded ??= this.#recordDispatches();
-      return outputs;
+  #submit(uploads: readonly Upload[], parts: readonly GPUCommandBuffer[], isChecked: boolean, copyOutputs: () => GPUCommandBuffer): Promise<void> | undefined {
+    const { queue } = this.device;
+    const work = (): void => {
+      const commands = this.#upload(uploads);
+      parts.forEach((part, i) => {
+        commands.push(part);
+        if (i === parts.length - 1) commands.push(copyOutputs());
+        queue.submit(commands);
+        commands.length = 0;
+      });
+      this.#uploads.release();
     };
     const isForeign = uploads.some(({ source }) => isGpuBuffer(source));
-    if (!isForeign && !isChecked) return work();
-    return checked(device, `a run of ${this.#plan.name}`, work).catch((cause: VitcError) => {
+    if (!isForeign && !isChecked) {
+      work();
+      return undefined;
+    }
+    return checked(this.device, `a run of ${this.#plan.name}`, work).catch((cause: VitcError) => {
       if (!isForeign || cause.code !== 'gpu-error') throw cause;
       throw new VitcError('bad-input', `an input's GPUBuffer cannot be read: ${cause.message}`, { cause });
     });
   }
 
   /** A run whose outputs come back. */
-  async #runAndRead(uploads: readonly Upload[], dispatches: GPUCommandBuffer): Promise<Outputs> {
-    let staging: GPUBuffer | undefined;
-    const encodeOutputs = (encoder: GPUCommandEncoder) => (staging = this.#readback.record(encoder, this.#resources.arena));
-    // Memory is taken only where no staging buffer is left.
-    const submitted = this.#submit(uploads, dispatches, this.#readback.isEmpty, encodeOutputs);
+  async #runAndRead(uploads: readonly Upload[], parts: readonly GPUCommandBuffer[]): Promise<Outputs> {
+    let copy: Copy | undefined;
     try {
-      if (submitted instanceof Promise) await submitted;
+      // Memory is taken only where no staging buffer is left.
+      const checking = this.#submit(uploads, parts, this.#readback.isEmpty, () => (copy = this.#readback.take()).commands);
+      if (checking) {
+        this.#recordNext();
+        await checking;
+      }
       if (this.#ended) throw this.#ended;
-      return (await this.#readback.read(staging!)) as Outputs;
+      const reading = this.#readback.read(copy!);
+      this.#recordNext();
+      return (await reading) as Outputs;
     } catch (failure) {
-      if (staging) this.#readback.drop(staging);
+      if (copy) this.#readback.drop(copy);
       throw failure;
     }
   }

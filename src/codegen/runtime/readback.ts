@@ -11,8 +11,14 @@ type OutputTensor = Tensor<Float32Array | Int32Array, readonly number[]>;
 /** Staging buffers kept for the next run; more runs at once than this make their own. */
 const KEPT = 4;
 
+/** A staging buffer, and the commands that copy the outputs into it, for one submit. */
+export interface Copy {
+  readonly staging: GPUBuffer;
+  readonly commands: GPUCommandBuffer;
+}
+
 export class Readback {
-  readonly #free: GPUBuffer[] = [];
+  readonly #free: Copy[] = [];
   readonly #all = new Set<GPUBuffer>();
   readonly #places: readonly number[];
   readonly #bytes: number;
@@ -20,33 +26,39 @@ export class Readback {
   constructor(
     readonly device: GPUDevice,
     readonly outputs: readonly Port[],
+    readonly arena: GPUBuffer,
   ) {
     let bytes = 0;
     this.#places = outputs.map((port) => (bytes += 4 * sizeOf(port.shape)) - 4 * sizeOf(port.shape));
     this.#bytes = bytes;
   }
 
-  /** Whether `record` must make a buffer. */
+  /** Whether `take` must make a buffer. */
   get isEmpty(): boolean {
     return this.#free.length === 0;
   }
 
-  /** Records copies of the outputs into a staging buffer, which `read` must be given back. */
-  record(encoder: GPUCommandEncoder, arena: GPUBuffer): GPUBuffer {
-    let staging = this.#free.pop();
-    if (!staging) {
-      staging = this.device.createBuffer({ label: 'outputs', size: this.#bytes, usage: MAP_READ | COPY_DST });
-      this.#all.add(staging);
-    }
-    for (const [i, port] of this.outputs.entries()) {
-      encoder.copyBufferToBuffer(arena, port.offset, staging, this.#places[i], 4 * sizeOf(port.shape));
-    }
-    return staging;
+  /** A copy of the outputs to submit, which `read` or `drop` must be given back. */
+  take(): Copy {
+    const kept = this.#free.pop();
+    if (kept) return kept;
+    const staging = this.device.createBuffer({ label: 'outputs', size: this.#bytes, usage: MAP_READ | COPY_DST });
+    this.#all.add(staging);
+    return this.#record(staging);
+  }
+
+  #record(staging: GPUBuffer): Copy {
+    const encoder = this.device.createCommandEncoder({ label: 'outputs' });
+    this.outputs.forEach((port, i) => encoder.copyBufferToBuffer(this.arena, port.offset, staging, this.#places[i], 4 * sizeOf(port.shape)));
+    return { staging, commands: encoder.finish() };
   }
 
   /** The outputs, once the GPU has written them. Rejects if the device is lost or the buffer destroyed. */
-  async read(staging: GPUBuffer): Promise<Record<string, OutputTensor>> {
-    await staging.mapAsync(MAP_MODE_READ);
+  async read({ staging }: Copy): Promise<Record<string, OutputTensor>> {
+    const mapping = staging.mapAsync(MAP_MODE_READ);
+    // For the run that takes this buffer next, while the GPU works.
+    const next = this.#record(staging);
+    await mapping;
     const mapped = staging.getMappedRange();
     const tensors = this.outputs.map((port, i) => {
       const bytes = mapped.slice(this.#places[i], this.#places[i] + 4 * sizeOf(port.shape));
@@ -54,19 +66,20 @@ export class Readback {
       return [port.name, Object.assign(values, { shape: port.shape })] as const;
     });
     staging.unmap();
-    if (this.#free.length < KEPT) this.#free.push(staging);
-    else this.drop(staging);
+    if (this.#free.length < KEPT) this.#free.push(next);
+    else this.drop(next);
     return Object.fromEntries(tensors);
   }
 
-  /** Destroys a buffer of `record` that is not to be read. */
-  drop(staging: GPUBuffer): void {
+  /** Destroys a buffer of `take` that is not to be read. */
+  drop({ staging }: Copy): void {
     this.#all.delete(staging);
     staging.destroy();
   }
 
   destroy(): void {
-    for (const staging of [...this.#all]) this.drop(staging);
+    for (const staging of this.#all) staging.destroy();
+    this.#all.clear();
     this.#free.length = 0;
   }
 }
