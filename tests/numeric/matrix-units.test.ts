@@ -12,7 +12,7 @@ import { sizeOf } from '../../src/graph.ts';
 import type { Axis, Kernel, Layout } from '../../src/kernel.ts';
 import { kernelDigest } from '../../src/schedule/kernel-key.ts';
 import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
-import { einsumKernel, type EinsumKernel } from '../helpers/contraction-kernels.ts';
+import { causal, einsumKernel, ended, type EinsumKernel } from '../helpers/contraction-kernels.ts';
 import { interpretKernel } from '../helpers/interpret-kernel.ts';
 import { checkKernelInterpreted } from '../helpers/interpret-plan.ts';
 import { MATRIX_UNITS } from '../helpers/null-device.ts';
@@ -49,6 +49,8 @@ describe('contractions', () => {
     ['edges', half(linear(37, 42, 40)), STAGED],
     ['odd everywhere', half(linear(19, 21, 7)), STAGED],
     ['blocked, hanging over', half(linear(37, 42, 32), { left: BLOCKS, right: BLOCKS, out: BLOCKS }), [...MEMORY, ...STAGED]],
+    ['a mask decided at some columns of a vector', half(causal(4, 4, 16)), STAGED],
+    ['the same, at many columns', half(ended(16, 32, 32)), [...MEMORY, ...STAGED]],
     ['heads', half(heads(32, 32)), [...MEMORY, ...STAGED]],
     ['heads, edges', half(heads(18, 23)), STAGED],
   ])('%s', (_, kernel, schedules) => {
