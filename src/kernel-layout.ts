@@ -22,8 +22,9 @@ export function storedElements(stored: Stored): number {
 
 /** The offset in elements of the logical multi-index `at`. */
 export function storedIndex(stored: Stored, at: readonly Index[]): Index {
-  const { layout } = stored;
-  if (!layout) return flatten(at, stored.shape);
+  const { layout, shape } = stored;
+  if (at.length !== shape.length) throw new Error(`bug: ${at.length} indices into ${shape.length} axes`);
+  if (!layout) return flatten(at, shape);
   const outer = at.map((index, i) => floorDiv(index, layout.blocks[i]));
   const inner = at.map((index, i) => mod(index, layout.blocks[i]));
   return flatten([...outer, ...inner], storedShape(stored));

@@ -2,12 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import { generateAttentionTiles } from '../src/codegen/families/attention-tiles.ts';
 import type { WgslType } from '../src/codegen/wgsl.ts';
+import type { Graph } from '../src/graph.ts';
 import { attentionLayout } from '../src/kernel-attention-layout.ts';
 import { attentionProblem } from '../src/kernel-attention-problem.ts';
 import type { Kernel } from '../src/kernel.ts';
 import { lower } from '../src/lower/lower.ts';
-import { attentionTiles } from '../src/schedule/attention-tiles.ts';
+import type { AttentionTilesSchedule } from '../src/schedule.ts';
+import { attentionCandidates, attentionTiles } from '../src/schedule/attention-tiles.ts';
 import { WEB, type Target } from '../src/targets.ts';
+import { attention, causal, ended, type AttentionShape } from './helpers/attention-graphs.ts';
+import { checkInterpreted } from './helpers/interpret-plan.ts';
 import { Sketch } from './helpers/patterns.ts';
 
 const LARGE: Target = { ...WEB, name: 'large', limits: { ...WEB.limits, maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024 } };
@@ -23,7 +27,10 @@ interface Shape {
 function kernelOf({ batch, rows, keys, depth, values }: Shape): Kernel {
   const s = new Sketch();
   const [q, k, v] = [s.input('q', [batch, rows, depth]), s.input('k', [batch, keys, depth]), s.input('v', [batch, keys, values])];
-  const graph = s.graph(s.einsum('b i j, b j d -> b i d', s.softmax(s.einsum('b i e, b j e -> b i j', q, k)), v));
+  return kernelIn(s.graph(s.einsum('b i j, b j d -> b i d', s.softmax(s.einsum('b i e, b j e -> b i j', q, k)), v)));
+}
+
+function kernelIn(graph: Graph): Kernel {
   const { calls } = lower(graph, { fuse: true, attention: () => true, target: WEB, storage: 'f32' });
   expect(calls).toHaveLength(1);
   return calls[0].kernel;
@@ -74,5 +81,19 @@ describe('attention in tiles', () => {
     ['a CPU', { batch: 2, rows: 16, keys: 16, depth: 16, values: 16 }, { ...WEB, software: true }],
   ])('not for %s', (_, shape, target) => {
     expect(attentionTiles(kernelOf(shape), target)).toBeUndefined();
+  });
+
+  test('causal over four keys, the first of which all rows see, in every tile', () => {
+    const graph = attention({ rows: 4, keys: 4, depth: 2, values: 2, mask: causal });
+    const candidates = attentionCandidates(kernelIn(graph), WEB);
+    expect(candidates.length).toBeGreaterThan(50);
+    for (const { schedule } of candidates) checkInterpreted(graph, { target: WEB, storage: 'f32', attention: true, tolerance: 2e-6, schedule: () => schedule });
+  });
+
+  test('a mask of places loads nothing, in every tile', () => {
+    const shape: AttentionShape = { rows: 3, keys: 8, depth: 5, values: 3, mask: ended };
+    const [masked, plain] = [kernelIn(attention(shape)), kernelIn(attention({ ...shape, mask: undefined }))];
+    const bytes = (kernel: Kernel, schedule: AttentionTilesSchedule): unknown => generateAttentionTiles(kernel, kernel.params.map(() => 'arena'), schedule, WEB).issued;
+    for (const { schedule } of attentionCandidates(masked, WEB)) expect(bytes(masked, schedule), JSON.stringify(schedule)).toEqual(bytes(plain, schedule));
   });
 });

@@ -13,7 +13,7 @@ import type { Emitter } from './emitter.ts';
 import { atMost, signed } from './emitter.ts';
 import { Interner } from './intern.ts';
 import { combine, combineLanes, emitBinary, emitCast, emitConstant, emitUnary, startOf, typeOf } from './scalar.ts';
-import { assign, binary, call, construct, convert, i32, ifOf, less, not, select, splat, u32 } from './wgsl-build.ts';
+import { assign, binary, call, construct, convert, element, i32, ifOf, less, not, select, splat, u32 } from './wgsl-build.ts';
 import { valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr } from './wgsl.ts';
 
@@ -40,12 +40,16 @@ export class Values {
 
   /** A stage's value at a point is known: a row's maximum, a tile's sum. */
   define(stage: string, at: readonly Index[], value: WgslExpr): void {
-    this.defineLanes(stage, [at], value);
+    this.emitter.scope.values.set(this.stageKey([{ kind: 'stage', stage, at }]), value);
   }
 
-  /** The same for neighbouring points: a vector with a component for each. */
+  /**
+   * The same for neighbouring points: a vector with a component for each, known together and one by one. What folds at some
+   * points only, as a mask's condition does, leaves expressions of several forms, which are computed apart.
+   */
   defineLanes(stage: string, points: readonly (readonly Index[])[], value: WgslExpr): void {
-    this.emitter.scope.values.set(this.stageKey(points.map((at) => ({ kind: 'stage', stage, at }))), value);
+    points.forEach((at, t) => this.define(stage, at, element(value, t)));
+    if (points.length > 1) this.emitter.scope.values.set(this.stageKey(points.map((at) => ({ kind: 'stage', stage, at }))), value);
   }
 
   /** The value of one expression. */

@@ -35,6 +35,8 @@ const counts = (s: Sketch, { rows, keys }: AttentionShape, axis: 0 | 1): NodeId 
   s.like(s.reshape(s.op('iota', [], { n: axis === 0 ? rows : keys }), axis === 0 ? [1, rows, 1] : [1, 1, keys]), [2, rows, keys]);
 export const bias: AttentionShape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.param([rows, keys]));
 export const causal: AttentionShape['mask'] = (s, scores, shape) => s.op('where', [s.op('lessEqual', [counts(s, shape, 1), counts(s, shape, 0)], {}), scores, s.number(-Infinity, [2, shape.rows, shape.keys])], {});
+/** The last two keys are masked: for some keys of a vector that may be decided before any runs. */
+export const ended: AttentionShape['mask'] = (s, scores, shape) => s.op('where', [s.op('less', [counts(s, shape, 1), s.like(s.op('constant', [], { value: shape.keys - 2, dtype: 'i32' }), [2, shape.rows, shape.keys])], {}), scores, s.number(-1e30, [2, shape.rows, shape.keys])], {});
 /** Some rows have every key masked: their weights are equal. */
 export const masked: AttentionShape['mask'] = (s, scores, shape) => s.op('where', [s.op('less', [counts(s, shape, 0), s.like(s.op('constant', [], { value: 3, dtype: 'i32' }), [2, shape.rows, shape.keys])], {}), scores, s.number(-3.4028234663852886e38, [2, shape.rows, shape.keys])], {});
 export const data: AttentionShape['mask'] = (s, scores, { rows, keys }) => s.binary('add', scores, s.by('mul', s.like(s.reshape(s.input('mask', [2, keys]), [2, 1, keys]), [2, rows, keys]), 1e30));

@@ -1,7 +1,7 @@
 /** Contraction kernels for tests, written as einsums. */
 import type { Axis, Expr, Index, Kernel, KernelParam } from '../../src/kernel.ts';
 import { axis } from '../../src/kernel-index.ts';
-import { binary, load, stageAt } from '../../src/kernel-expr.ts';
+import { binary, load, number, select, stageAt } from '../../src/kernel-expr.ts';
 
 export interface EinsumKernel {
   readonly extents: Readonly<Record<string, number>>;
@@ -33,5 +33,23 @@ export function einsumKernel({ extents, left, right, out, epilogue, extra = {} }
       { name: 'result', axes: axes(out), body: epilogue ? epilogue(acc, at) : acc, dtype: 'f32' },
     ],
     stores: [{ buffer: 'out', stage: 'result', at: at(out) }],
+  };
+}
+
+const indexOf = ([of]: readonly Index[]): Expr => ({ kind: 'index', of });
+
+/** Column n of row m only where n is not after m: in a vector of all columns, the first one's condition always holds. The constant is of the sums' magnitude, which the tolerance goes by. */
+export function causal(m: number, n: number, k: number): EinsumKernel {
+  return {
+    extents: { m, n, k }, left: 'm k', right: 'n k', out: 'm n',
+    epilogue: (acc, at) => select(binary('lessEqual', indexOf(at('n')), indexOf(at('m'))), acc, number(-3)),
+  };
+}
+
+/** Nothing but a constant in the last two columns: of a vector of columns, the first ones' condition always holds. */
+export function ended(m: number, n: number, k: number): EinsumKernel {
+  return {
+    extents: { m, n, k }, left: 'm k', right: 'k n', out: 'm n', extra: { bias: 'n' },
+    epilogue: (acc, at) => select(binary('less', indexOf(at('n')), number(n - 2, 'i32')), binary('add', acc, load('bias', at('n'))), number(-3)),
   };
 }

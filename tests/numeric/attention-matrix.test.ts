@@ -23,6 +23,7 @@ describe.each([false, true])('operands of f16: %s', (inside) => {
     ['channels first in eights', { rows: 24, keys: 72, depth: 9, values: 7, channels: true }, SCHEDULES],
     ['more values than keys at once', { rows: 40, keys: 48, depth: 40, values: 72 }, [small, tall]],
     ['causal', { rows: 37, keys: 37, depth: 8, values: 8, mask: causal }, [small, kept]],
+    ['causal over four keys', { rows: 4, keys: 4, depth: 8, values: 8, mask: causal }, [small, kept]],
     ['rows without keys', { rows: 7, keys: 37, depth: 8, values: 8, mask: masked }, [tall, both]],
     ['masked by data', { rows: 6, keys: 30, depth: 8, values: 12, mask: data }, [parts, wide]],
   ])('%s', (_, shape, schedules) => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Graph, NodeId } from '../../src/graph.ts';
 import { WEB, type Target } from '../../src/targets.ts';
+import { attention as attentionOf, causal } from '../helpers/attention-graphs.ts';
 import { checkOnDevice } from '../helpers/check-plan.ts';
 import { testDevice } from '../helpers/device.ts';
 import { Sketch } from '../helpers/patterns.ts';
@@ -41,6 +42,7 @@ describe.skipIf(!gpu)('attention', () => {
     ['fewer keys than threads take', attention(5, 7, 6, 4), [few, many]],
     ['channels first, bias', attention(20, 22, 4, 8, { channels: true, mask: true }), SCHEDULES],
     ['odd depths', attention(9, 10, 5, 3, { mask: true }), SCHEDULES],
+    ['causal', attentionOf({ rows: 9, keys: 9, depth: 4, values: 6, mask: causal }), [few, pair]],
     ['heads of one projection', graphOf((s) => s.attention(s.input('x', [2, 9, 16]), 2, s.param([2, 9, 9]))), [one, pair]],
     ['queries of a window', graphOf((s) => s.convolvedQueries(s.input('x', [2, 20, 3, 5]), 4, 3)), SCHEDULES],
   ])('%s', (_, graph, schedules) => {

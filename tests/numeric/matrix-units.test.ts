@@ -14,7 +14,7 @@ import type { Axis, Expr, Kernel, Layout } from '../../src/kernel.ts';
 import { lower } from '../../src/lower/lower.ts';
 import { kernelDigest } from '../../src/schedule/kernel-key.ts';
 import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
-import { einsumKernel, type EinsumKernel } from '../helpers/contraction-kernels.ts';
+import { causal, einsumKernel, ended, type EinsumKernel } from '../helpers/contraction-kernels.ts';
 import { interpretKernel } from '../helpers/interpret-kernel.ts';
 import { checkKernelInterpreted } from '../helpers/interpret-plan.ts';
 import { MATRIX_UNITS } from '../helpers/null-device.ts';
@@ -52,6 +52,8 @@ describe('contractions', () => {
     ['edges', half(linear(37, 42, 40)), STAGED],
     ['odd everywhere', half(linear(19, 21, 7)), STAGED],
     ['blocked, hanging over', half(linear(37, 42, 32), { left: BLOCKS, right: BLOCKS, out: BLOCKS }), [...MEMORY, ...STAGED]],
+    ['a mask decided at some columns of a vector', half(causal(4, 4, 16)), STAGED],
+    ['the same, at many columns', half(ended(16, 32, 32)), [...MEMORY, ...STAGED]],
     ['heads', half(heads(32, 32)), [...MEMORY, ...STAGED]],
     ['heads, edges', half(heads(18, 23)), STAGED],
   ])('%s', (_, kernel, schedules) => {

@@ -66,8 +66,7 @@ export function emitPrologue(emitter: Emitter, values: Values, problem: Contract
   return (points, places) => stages.forEach(({ stage, at }, i) => {
     const own = places.map((place) => emitter.bind(`${stage.name}_row`, element(results[i], place)));
     const indices = points.map((point) => at.map((index) => substitute(index, new Map([[over.name, point]]))));
-    indices.forEach((index, j) => values.define(stage.name, index, own[j]));
-    if (points.length > 1) values.defineLanes(stage.name, indices, construct(vector(typeOf(stage.dtype).scalar, points.length as 2 | 4), ...own));
+    values.defineLanes(stage.name, indices, own.length === 1 ? own[0] : construct(vector(typeOf(stage.dtype).scalar, own.length as 2 | 4), ...own));
   });
 }
 
