@@ -3,12 +3,13 @@
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file out/gemm.mjs
- *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--seconds 0.2] [--json]
+ *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--cold] [--seconds 0.2] [--json]
  *
  * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
  * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks. A schedule NAME/8 is of the products of 8 parts of
  * the depth, which a second dispatch adds; `--parts` asks for such under the rules' schedules. Times are of both, and of
- * the products alone.
+ * the products alone. `--cold` takes another copy of the right operand each time, as a model's layers do, so that it comes
+ * from memory and not from the cache.
  */
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
@@ -102,6 +103,8 @@ function fits(s: GemmSchedule, kernel: Kernel, target: Target): boolean {
 
 interface Filled {
   readonly all: GPUBuffer[];
+  /** The right operand, and copies of it. */
+  readonly rights: readonly GPUBuffer[];
   /** The logical values. */
   readonly x: Float32Array;
   readonly w: Float32Array;
@@ -127,6 +130,9 @@ function divided(kernel: Kernel, divides: DividesDepth): SplitDepth | undefined 
   return splitDepth(kernel, divides, { products: () => `${kernel.name}_parts`, sum: () => `${kernel.name}_sum` });
 }
 
+/** Bytes that no cache holds. */
+const LARGE = 160 * 2 ** 20;
+
 /** Timed passes of a schedule; the first warms up. */
 const PASSES = 6;
 
@@ -135,7 +141,7 @@ class Bench {
   private readonly resolved: GPUBuffer;
   private readonly readable: GPUBuffer;
 
-  constructor(private readonly device: GPUDevice, private readonly target: Target, private readonly seconds: number) {
+  constructor(private readonly device: GPUDevice, private readonly target: Target, private readonly seconds: number, private readonly cold: boolean) {
     this.queries = device.createQuerySet({ type: 'timestamp', count: 2 * PASSES });
     this.resolved = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
     this.readable = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
@@ -160,29 +166,32 @@ class Bench {
       this.device.queue.writeBuffer(buffer, 0, (dtype === 'f16' ? encodeF16(stored) : stored.subarray(0, storedElements(param))) as GPUAllowSharedBufferSource);
       return buffer;
     });
-    return { all, x, w, bias };
+    const rights = [all[1], ...Array.from({ length: this.cold ? Math.ceil(LARGE / all[1].size) : 0 }, () => this.device.createBuffer({ size: all[1].size, usage }))];
+    const encoder = this.device.createCommandEncoder();
+    for (const copy of rights.slice(1)) encoder.copyBufferToBuffer(all[1], 0, copy, 0, copy.size);
+    this.device.queue.submit([encoder.finish()]);
+    return { all, rights, x, w, bias };
   }
 
   /** Microseconds of the launches, each waiting for the one before: the median of passes that last `seconds` together. */
-  async time(launches: readonly Launch[]): Promise<number> {
+  async time(launches: readonly Launch[], [right, ...copies]: readonly GPUBuffer[]): Promise<number> {
     const written = new Set(launches.flatMap(({ kernel, buffers }) => buffers.filter((_, i) => kernel.params[i].access === 'write')));
     const dispatches = await Promise.all(launches.map(async ({ kernel, schedule, buffers }) => {
       const { module: wgsl, workgroups } = generateKernel({ kernel, spaces: buffers.map((b) => (written.has(b) ? 'arena' : 'weights')), schedule }, this.target);
       const module = this.device.createShaderModule({ code: printModule(wgsl) });
       const pipeline = await this.device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
-      const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
-      return { pipeline, group, workgroups };
+      const groups = [right, ...(buffers.includes(right) ? copies : [])].map((copy) =>
+        this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer: buffer === right ? copy : buffer } })) }));
+      return { pipeline, groups, workgroups };
     }));
     /** Times of `passes` passes that dispatch everything `count` times, encoded together so that the clock stays up between them. */
     const measure = async (passes: number, count: number): Promise<number[]> => {
       const encoder = this.device.createCommandEncoder();
       for (let p = 0; p < passes; p++) {
         const pass = encoder.beginComputePass({ timestampWrites: { querySet: this.queries, beginningOfPassWriteIndex: 2 * p, endOfPassWriteIndex: 2 * p + 1 } });
-        for (let i = 0; i < count; i++) for (const { pipeline, group, workgroups } of dispatches) {
-          if (i === 0 || dispatches.length > 1) {
-            pass.setPipeline(pipeline);
-            pass.setBindGroup(0, group);
-          }
+        for (let i = 0; i < count; i++) for (const { pipeline, groups, workgroups } of dispatches) {
+          if (i === 0 || dispatches.length > 1) pass.setPipeline(pipeline);
+          if (i === 0 || dispatches.length > 1 || groups.length > 1) pass.setBindGroup(0, groups[i % groups.length]);
           pass.dispatchWorkgroups(...workgroups);
         }
         pass.end();
@@ -217,7 +226,7 @@ class Bench {
   /** The rules' schedule under a divided depth. */
   dividedName(kernel: Kernel, divides: DividesDepth): string | undefined {
     const split = divided(kernel, divides);
-    const schedule = split && contractionSchedule(split.products.kernel, this.target);
+    const schedule = split && (subgroupMatrixSchedule(split.products.kernel, this.target) ?? contractionSchedule(split.products.kernel, this.target));
     return schedule && `${formatSchedule(schedule)}/${split.parts.shape[0]}`;
   }
 
@@ -255,7 +264,7 @@ async function main(): Promise<void> {
   const names = option('schedules') ?? (dtype === 'f16' ? F16_SCHEDULES : DEFAULT_SCHEDULES);
   const { adapter, device, name } = await openDevice();
   const target = targetOf(device, adapter.info);
-  const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2));
+  const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2), option('cold') !== undefined);
   const json = option('json') !== undefined;
   if (!json) console.log(`${name}: µs and TFLOP/s, * what the rules choose`);
   for (const shape of shapes) {
@@ -270,15 +279,15 @@ async function main(): Promise<void> {
       const launches = bench.launches(kernel, name, buffers.all);
       if (!launches) continue;
       try {
-        const products = launches.parts && (await bench.time(launches.all.slice(0, 1)));
-        const us = await bench.time(launches.all);
+        const products = launches.parts && (await bench.time(launches.all.slice(0, 1), buffers.rights));
+        const us = await bench.time(launches.all, buffers.rights);
         results.push({ name, us, ...(products !== undefined && { products }), error: await bench.check(shape, buffers, dtype) });
       } catch (failure) {
         console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);
       }
       launches.parts?.destroy();
     }
-    for (const b of buffers.all) b.destroy();
+    for (const b of [...buffers.all, ...buffers.rights]) b.destroy();
     results.sort((a, b) => a.us - b.us);
     if (json) {
       console.log(JSON.stringify({ ...shape, chosen, results }));
