@@ -180,8 +180,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'what a kernel stores a second time begins where the concat does',
     file: 'src/lower/draft.ts',
-    find: 'store: { buffer: bufferOf(to), stage: stage.name, at } }',
-    replace: 'store: { buffer: bufferOf(to), stage: stage.name, at: axes.map(axis) } }',
+    find: '{ to: root, start: box.start }',
+    replace: '{ to: root, start: box.start.map(() => 0) }',
     about: 'concat',
   },
   {
