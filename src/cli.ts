@@ -19,6 +19,7 @@ import { zooCommand } from './cli/commands/zoo.ts';
 import { CliError, EXIT, type ExitCode } from './cli/errors.ts';
 import { packageVersion } from './cli/files.ts';
 import { reason } from './cli/outputs.ts';
+import { endFailed } from './cli/software-device.ts';
 import { guarded, printDiagnostics, say } from './cli/terminal.ts';
 import { DiagnosticError, error } from './diagnostics.ts';
 
@@ -84,5 +85,5 @@ process.stderr.on('error', () => {});
 const code = await main(process.argv);
 // Node does not end by itself while WebGPU is loaded; what is written must have left first.
 // A signal that came during the last write is told by the event loop, on its next turn, and then decides the exit code.
-const leave = (): void => void setImmediate(() => setImmediate(() => process.exit(code)));
+const leave = (): void => void setImmediate(() => setImmediate(() => (code === EXIT.done ? process.exit(code) : endFailed(code))));
 process.stdout.write('', () => process.stderr.write('', leave));

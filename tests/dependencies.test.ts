@@ -1,5 +1,5 @@
 /** docs/DEPENDENCIES.md lists what is installed with the package; `BLESS=1 npx vitest run tests/dependencies.test.ts` writes the lists anew. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -15,6 +15,7 @@ interface Locked {
   readonly hasInstallScript?: boolean;
   readonly resolved?: string;
   readonly integrity?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
 const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as { packages: Record<string, Locked> };
@@ -73,5 +74,19 @@ describe('dependencies', () => {
   test('have licences that a library may be used under', () => {
     const taken = new Set(['Apache-2.0', 'MIT', 'ISC', 'BSD-3-Clause', 'BSD-2-Clause', '0BSD', 'Unlicense', 'LGPL-3.0-or-later']);
     for (const [path, { license = '' }] of installed) for (const part of license.split(' AND ')) expect(taken.has(part), `${path}: ${license}`).toBe(true);
+  });
+
+  test('call nothing of lodash-es that advisories are about', () => {
+    const users = installed.filter(([, p]) => p.dependencies?.['lodash-es']).map(([path]) => path);
+    expect(users.every((path) => path.includes('chevrotain')), users.join()).toBe(true);
+    const sources = users.flatMap((path) => {
+      const folder = join(ROOT, path, 'lib', 'src');
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js')).map((name) => readFileSync(join(folder, name), 'utf8'));
+    });
+    const taken = sources.flatMap((text) => [...text.matchAll(/import ([^;]*?) from ["']lodash-es["']/g)].map(([, names]) => names));
+    expect(taken.length).toBeGreaterThan(20);
+    // By name each, so that the names say all.
+    for (const names of taken) expect(names).toMatch(/^\{[^*]*\}$/);
+    expect(taken.join().match(/\b(template|unset|omit|omitBy|pullAt)\b/g)).toBe(null);
   });
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openDevice } from '../src/cli/devices.ts';
@@ -39,10 +39,12 @@ describe.skipIf(!canUnpack)('a command on the software adapter', () => {
   writeFileSync(
     script,
     `import { openDevice } from ${JSON.stringify(pathToFileURL(built).href)};
+    import { endFailed } from ${JSON.stringify(pathToFileURL(join(dirname(built), 'software-device.js')).href)};
     try {
       const opened = await openDevice('software');
       console.log(opened.kind, process.argv[2]);
       if (process.argv[2] === 'wait') setInterval(() => {}, 1000);
+      else if (process.argv[2] === 'fail') endFailed(5);
       else process.exit(7);
     } catch (failure) {
       console.log(failure.exit, failure.message);
@@ -62,6 +64,10 @@ describe.skipIf(!canUnpack)('a command on the software adapter', () => {
 
   test('is started again where it can be found, with its arguments, terminal and exit code', async () => {
     expect(await start('once').ended).toEqual({ code: 7, output: 'software once\n' });
+  });
+
+  test('ends with its code where it failed, though it stops at once', async () => {
+    expect(await start('fail').ended).toEqual({ code: 5, output: 'software fail\n' });
   });
 
   test('passes signals on', async () => {

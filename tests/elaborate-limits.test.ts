@@ -36,6 +36,7 @@ describe('an elaboration ends soon', () => {
     ['a statement that fails at every turn', ['E0410', 'E0704'], model('for i in 0..900000 { z = x[9] }')],
     ['a name unknown at every turn', ['E0201', 'E0704'], model('for i in 0..900000 { z = nothing(i) }')],
     ['long weight paths', ['E0704'], model('x = b: A(150)(x)', 'block A(n)(x) {\n  s = "a"\n  for i in 0..9 { s = s + s }\n  if n == 0 { return x }\n  return i[s]: A(n - 1)(x)\n}\n')],
+    ['an empty list, repeated', [], model('l = [] * 9e15\n  for i in 0..1000 { l = l * 4000000000 }')],
     ['a label of a long text', ['E0506'], model(`${long('s', 19)}x = b[s]: A()(x)`, 'block A()(x) { return x }\n')],
   ])('%s', (_, expected, text) => expect(codes(text)).toEqual(expected));
 

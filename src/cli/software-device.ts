@@ -75,6 +75,18 @@ export async function softwareEnvironment(): Promise<Record<string, string>> {
   return { LD_LIBRARY_PATH: [folder, ...others].join(delimiter), VK_DRIVER_FILES: join(folder, ICD) };
 }
 
+/** Set in the environment of a command that was started again. */
+const STARTED_AGAIN = 'VITC_STARTED_AGAIN';
+
+/**
+ * Ends the process after a failure. Kernels may still be compiling, in threads that crash once `exit` has taken down what
+ * they use, and that take minutes to wait for: so a command that was started again tells its parent the code and stops at once.
+ */
+export function endFailed(code: number): void {
+  if (process.env[STARTED_AGAIN] === undefined || !process.connected) process.exit(code);
+  process.send!(code, () => process.kill(process.pid, 'SIGKILL'));
+}
+
 /** Whether this process was started so that the software adapter is visible. */
 function isReady(environment: Record<string, string>): boolean {
   return Object.entries(environment).every(([name, value]) => process.env[name] === value);
@@ -89,17 +101,22 @@ export async function ensureSoftwareEnvironment(): Promise<void> {
   const environment = await softwareEnvironment();
   if (isReady(environment)) return;
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-    stdio: 'inherit',
-    env: { ...process.env, ...environment },
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...environment, [STARTED_AGAIN]: '1' },
   });
   // A terminal sends its signals to the whole group, a supervisor to this process only: pass them on.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const forward = (signal: NodeJS.Signals) => void child.kill(signal);
   for (const signal of signals) process.on(signal, forward);
+  let told: number | undefined;
+  child.on('message', (code: number) => (told = code));
+  // What it told is read when its channel has ended, which may be after itself.
+  const read = new Promise<void>((resolve) => child.once('disconnect', resolve));
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', (failure) => reject(unavailable(failure.message)));
     child.once('exit', (...how) => resolve(how));
   });
+  await read;
   for (const each of signals) process.off(each, forward);
-  process.exit(code ?? 128 + (signal ? constants.signals[signal] : 1));
+  process.exit(told ?? code ?? 128 + (signal ? constants.signals[signal] : 1));
 }

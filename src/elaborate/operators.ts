@@ -137,7 +137,8 @@ function repeated(context: Context, list: ListValue, times: number, at: Span, sp
   if (!Number.isInteger(times) || times < 0) context.fail('E0310', `a list is repeated ${times} times; that takes an int from 0`, at);
   if (list.length * times > LIMITS.turns) context.fail('E0701', `the list grows to ${(list.length * times).toLocaleString('en')} items; ${LIMITS.turns.toLocaleString('en')} are possible`, span);
   context.step(span, list.length * times);
-  return new Array<ListValue>(times).fill(list).flat(1) as ListValue;
+  // In steps of the result: an empty list may be repeated any number of times.
+  return Array.from({ length: list.length * times }, (_, i) => list[i % list.length]);
 }
 
 function onNumbers(context: Context, operator: Arithmetic, x: number, y: number, right: Span, span: Span): number {

@@ -52,7 +52,8 @@ export function readHeader(head: Uint8Array, fileBytes: number, file: string): S
   try {
     json = JSON.parse(text);
   } catch {
-    throw new WeightsError(`${file}: the header is no JSON`);
+    const name = notANumber(text);
+    throw new WeightsError(`${file}: the header is no JSON${name === undefined ? '' : `: tensor ${quote(name)} has NaN or Infinity, which JSON does not know`}`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new WeightsError(`${file}: the header is no JSON object`);
   const duplicate = duplicateKey(text);
@@ -115,21 +116,44 @@ function refuseOverlaps(entries: TensorEntry[], file: string): void {
 /** The first key that an object of the top level repeats; JSON.parse would keep the last silently. */
 function duplicateKey(text: string): string | undefined {
   const seen = new Set<string>();
+  for (const { key } of landmarks(text)) {
+    if (key === undefined) continue;
+    if (seen.has(key)) return key;
+    seen.add(key);
+  }
+  return undefined;
+}
+
+/** The key of the top level under which NaN or Infinity stands, as writers put them that know no better. */
+function notANumber(text: string): string | undefined {
+  let last: string | undefined;
+  for (const { key } of landmarks(text)) {
+    if (key === undefined) return last;
+    last = key;
+  }
+  return undefined;
+}
+
+/** The keys of the top level in order, and, without a key, each NaN or Infinity between them. Takes any text. */
+function* landmarks(text: string): Generator<{ readonly key?: string }> {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i];
     if (c === '{' || c === '[') depth++;
     else if (c === '}' || c === ']') depth--;
-    else if (c === '"') {
+    else if (c === 'N' || c === 'I') {
+      if (text.startsWith('NaN', i) || text.startsWith('Infinity', i)) yield {};
+    } else if (c === '"') {
       const start = i;
-      for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++;
+      for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === '\\') i++;
       if (depth !== 1 || !/^\s*:/.test(text.slice(i + 1, i + 64))) continue;
-      const key = JSON.parse(text.slice(start, i + 1)) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
+      try {
+        yield { key: JSON.parse(text.slice(start, i + 1)) as string };
+      } catch {
+        return;
+      }
     }
   }
-  return undefined;
 }
 
 function quote(name: string): string {

@@ -29,6 +29,7 @@ class ModelWriter {
   readonly #blocks: string[] = [];
   readonly #inputs: string[] = [];
   readonly #body: string[] = [];
+  readonly #outputs: string[] = [];
   #next = 0;
 
   constructor(private readonly random: Random) {}
@@ -41,7 +42,6 @@ class ModelWriter {
     let state: State = attends || r.chance(0.5)
       ? { kind: 'tokens', b: r.pick([1, 1, 2]), n: r.pick(sizes.n), d: r.pick(sizes.d) }
       : { kind: 'picture', b: r.pick([1, 1, 2]), c: r.pick([1, 2, 3, 4, 6, 8]), h: r.pick([1, 4, 5, 6, 7, 8, 11]), w: r.pick([1, 4, 6, 7, 8, 9]) };
-    const outputs: string[] = [];
     this.#body.push('x = start');
     const start = shapeOf(state);
     if (attends && state.kind === 'tokens') state = this.#attention(state);
@@ -50,12 +50,12 @@ class ModelWriter {
       if (r.chance(0.2)) {
         const own = `mid${this.#next++}`;
         this.#body.push(`${own} = x`);
-        outputs.push(`output ${own}_out = ${r.pick([own, `sum(${own}, axis = -1)`, `${own} * 2`])}`);
+        this.#outputs.push(`output ${own}_out = ${r.pick([own, `sum(${own}, axis = -1)`, `${own} * 2`])}`);
       }
     }
-    outputs.push(`output y = ${this.#head(state)}`);
-    const imports = this.#imports([...this.#blocks, ...this.#body, ...outputs].join('\n'));
-    return [...imports, ...this.#blocks, 'model Fuzz() {', `  input start: [${start.join(', ')}]`, ...[...this.#inputs, ...this.#body, ...r.shuffle(outputs)].map((l) => `  ${l}`), '}', ''].join('\n');
+    this.#outputs.push(`output y = ${this.#head(state)}`);
+    const imports = this.#imports([...this.#blocks, ...this.#body, ...this.#outputs].join('\n'));
+    return [...imports, ...this.#blocks, 'model Fuzz() {', `  input start: [${start.join(', ')}]`, ...[...this.#inputs, ...this.#body, ...r.shuffle(this.#outputs)].map((l) => `  ${l}`), '}', ''].join('\n');
   }
 
   /** The imports whose names are used. */
@@ -107,6 +107,14 @@ class ModelWriter {
       () => residual(`CrossAttention(${heads})(x, ${this.#input([b, r.pick([1, 3, 6]), r.pick([2, 5, d])])})`),
       () => this.#layers(state, heads),
       () => this.#shared(state),
+      () => {
+        // A norm that several products read, and perhaps whoever runs the model.
+        const norm = `n${this.#next++}`;
+        const products = Array.from({ length: r.integer(1, 3) }, (_, i) => `(${label}.p${i}: Linear(${d}${r.chance(0.3) ? ', bias = false' : ''})(${norm}))`);
+        this.#body.push(`${norm} = ${label}.norm: ${r.pick(['LayerNorm', 'RMSNorm'])}()(x)`, `x = ${r.chance(0.5) ? 'x + ' : ''}${products.join(' * ')}`);
+        if (r.chance(0.5)) this.#outputs.push(`output ${norm}_out = ${norm}`);
+        return state;
+      },
       () => {
         const out = r.pick([1, 3, 4, 8, 9, 12]);
         this.#body.push(`x = ${label}: Linear(${out}${r.chance(0.3) ? ', bias = false' : ''})(x)`);

@@ -22,6 +22,8 @@ export class RandomBuilder {
   protected readonly inputs: GraphInput[] = [];
   /** f32 values that later steps may read. */
   protected readonly pool: NodeId[] = [];
+  /** Values that are outputs besides some of the last ones. */
+  protected readonly wanted: NodeId[] = [];
   protected scope = '';
   private params = 0;
 
@@ -170,6 +172,10 @@ export class RandomBuilder {
     const variance = this.mean(this.op('mul', [centred, centred]));
     const normed = this.op('mul', [centred, this.back(x, this.op('rsqrt', [this.plus(variance, 1e-2)]))]);
     return this.affine(normed, -1);
+  }
+
+  protected rmsNorm(x: NodeId): NodeId {
+    return this.op('mul', [x, this.back(x, this.op('rsqrt', [this.plus(this.mean(this.op('mul', [x, x])), 1e-3)]))]);
   }
 
   protected reduce(x: NodeId): NodeId | undefined {

@@ -6,8 +6,9 @@ import { sizeOf } from '../../src/graph.ts';
 import type { Graph, NodeId, Shape } from '../../src/graph.ts';
 import type { OpAttrs, Tensor } from '../../src/ops/types.ts';
 import { Random } from './random.ts';
-import { EXTENTS, RandomBuilder } from './random-builder.ts';
+import { EXTENTS } from './random-builder.ts';
 import type { RandomGraphOptions } from './random-builder.ts';
+import { RandomJoins } from './random-joins.ts';
 
 export type { RandomGraphOptions };
 
@@ -43,11 +44,14 @@ function hash(text: string): number {
   return h & 0xffff;
 }
 
-class RandomGraph extends RandomBuilder {
+/** Patterns that are picked more often than others: their cases lie in how what they make is read. */
+const OFTEN: Readonly<Record<string, number>> = { join: 2, orders: 3, normed: 3 };
+
+class RandomGraph extends RandomJoins {
   build(): Graph {
     const r = this.random;
     for (let i = r.integer(1, 2); i > 0; i--) this.pool.push(this.input(this.shape(r.integer(2, 4))));
-    const steps = Object.entries(this.#patterns());
+    const steps = Object.entries(this.#patterns()).flatMap((pattern) => Array.from({ length: OFTEN[pattern[0]] ?? 1 }, () => pattern));
     for (let i = 0; i < this.options.steps; i++) {
       const [name, step] = r.pick(steps);
       this.scope = `step${i}.${name}`;
@@ -55,11 +59,11 @@ class RandomGraph extends RandomBuilder {
       const made = step(x);
       if (made !== undefined) this.pool.push(made);
     }
-    const outputs = r.shuffle(this.pool.slice(-4)).slice(0, r.integer(1, 3));
+    const outputs = new Set([...r.shuffle(this.pool.slice(-4)).slice(0, r.integer(1, 3)), ...this.wanted]);
     return this.builder.finish({
       name: `random${this.seed}`,
       inputs: this.inputs,
-      outputs: outputs.map((node, i) => ({ name: `out${i}`, node, attributes: [] })),
+      outputs: [...outputs].map((node, i) => ({ name: `out${i}`, node, attributes: [] })),
       weightRules: [],
     });
   }
@@ -77,7 +81,7 @@ class RandomGraph extends RandomBuilder {
       silu: (x) => this.op('mul', [x, this.op('sigmoid', [x])]),
       softmax: (x) => this.softmax(x),
       layerNorm: (x) => this.layerNorm(x),
-      rmsNorm: (x) => this.op('mul', [x, this.back(x, this.op('rsqrt', [this.plus(this.mean(this.op('mul', [x, x])), 1e-3)]))]),
+      rmsNorm: (x) => this.rmsNorm(x),
       linear: (x) => this.#linear(x),
       linearNorm: (x) => this.affine(this.#linear(this.layerNorm(x) ?? x) ?? x, -1),
       attention: (x) => this.#attention(x),
@@ -90,10 +94,11 @@ class RandomGraph extends RandomBuilder {
       transpose: (x) => this.op('transpose', [x], { permutation: r.shuffle(this.axes(x)) }),
       window: (x) => this.#windows(x),
       slice: (x) => this.#slice(x),
-      split: (x) => this.#splitJoin(x),
-      concat: (x) => this.#concat(x),
-      join: (x) => this.#join(x),
-      joined: (x) => this.#join(x),
+      split: (x) => this.splitJoin(x),
+      concat: (x) => this.concat(x),
+      join: (x) => this.join(x),
+      orders: (x) => this.orders(x),
+      normed: (x) => this.#normed(x),
       pad: (x) => this.#pad(x),
       gather: (x) => this.#gather(x),
       mask: (x) => this.#mask(x),
@@ -117,6 +122,32 @@ class RandomGraph extends RandomBuilder {
     const lead = ['a', 'b', 'c'].slice(0, rank - 1);
     const y = this.op('einsum', [x, this.times(this.param([out, depth]), 1 / Math.sqrt(depth))], { left: [...lead, 'k'], right: ['n', 'k'], out: [...lead, 'n'] });
     return this.random.chance(0.7) ? this.op('add', [y, this.op('broadcast', [this.param([out], 'bias')], { shape: this.shapeOf(y) })]) : y;
+  }
+
+  protected override makers(x: NodeId): (() => NodeId | undefined)[] {
+    return [
+      () => this.#linear(x),
+      () => this.#linear(x),
+      () => this.#einsum(x),
+      () => this.#einsum(x),
+      () => this.#convolution(x),
+      () => this.softmax(x),
+      () => this.layerNorm(x),
+      () => this.reduce(x),
+      () => this.#pooling(x),
+      () => this.#linear(this.layerNorm(x) ?? x),
+    ];
+  }
+
+  /** A norm that one to three products read, and perhaps others. */
+  #normed(x: NodeId): NodeId | undefined {
+    const r = this.random;
+    const norm = r.chance(0.6) ? this.layerNorm(x) : this.rmsNorm(x);
+    if (norm === undefined) return undefined;
+    const products = Array.from({ length: r.integer(1, 3) }, () => this.#linear(norm)).filter((p) => p !== undefined);
+    if (r.chance(0.4)) this.wanted.push(norm);
+    this.pool.push(...products.slice(1), ...(r.chance(0.3) ? [norm] : []));
+    return products[0];
   }
 
   /** softmax(q k^T) v over heads that the last axis splits into. */
@@ -253,55 +284,6 @@ class RandomGraph extends RandomBuilder {
       return { start: step < 0 ? start + span : start, size, step };
     });
     return this.op('slice', [x], { start: attrs.map((a) => a.start), size: attrs.map((a) => a.size), step: attrs.map((a) => a.step) });
-  }
-
-  #splitJoin(x: NodeId): NodeId | undefined {
-    const shape = this.shapeOf(x);
-    const axis = shape.findIndex((d) => d > 1);
-    if (axis < 0) return undefined;
-    const cut = this.random.integer(1, shape[axis] - 1);
-    const part = (start: number, size: number): NodeId => this.op('slice', [x], { start: shape.map((_, i) => (i === axis ? start : 0)), size: shape.with(axis, size), step: shape.map(() => 1) });
-    const [a, b] = [part(0, cut), part(cut, shape[axis] - cut)];
-    return this.op('concat', this.random.chance(0.5) ? [a, this.unary(b)] : [a, b], { axis });
-  }
-
-  #concat(x: NodeId): NodeId | undefined {
-    const shape = this.shapeOf(x);
-    if (shape.length === 0) return undefined;
-    const axis = this.random.integer(0, shape.length - 1);
-    const other = this.param(shape.with(axis, this.random.integer(1, 3)));
-    const parts = this.random.shuffle([x, other, ...(this.random.chance(0.3) ? [this.unary(x)] : [])]);
-    return this.fits(shape.with(axis, 2 * shape[axis] + 3)) ? this.op('concat', parts, { axis }) : undefined;
-  }
-
-  /** A longer tensor of what is made for it alone, and perhaps of what others read too. */
-  #join(x: NodeId): NodeId | undefined {
-    const r = this.random;
-    const make = (): NodeId | undefined =>
-      r.pick<() => NodeId | undefined>([
-        () => this.#linear(x),
-        () => this.#linear(x),
-        () => this.#einsum(x),
-        () => this.#einsum(x),
-        () => this.#convolution(x),
-        () => this.softmax(x),
-        () => this.layerNorm(x),
-        () => this.reduce(x),
-        () => this.#pooling(x),
-        () => this.#linear(this.layerNorm(x) ?? x),
-      ])();
-    const made = make();
-    if (made === undefined || this.rank(made) === 0) return undefined;
-    const shape = this.shapeOf(made);
-    const axis = r.integer(0, shape.length - 1);
-    const beside = shape.with(axis, r.integer(1, 3));
-    if (r.chance(0.25)) return this.op('pad', [made], { padding: beside.map((n, i) => ({ low: 0, high: i === axis ? n : 0 })), value: r.pick([0, 0.5]) });
-    const other = r.pick([() => this.param(beside), () => this.input(beside), () => this.full(0.5, beside), () => this.full(-1, beside)])();
-    const same = r.chance(0.3) ? make() : undefined;
-    const parts = [made, other, ...(same !== undefined && this.shapeOf(same).join() === shape.join() ? [same] : [])];
-    if (!this.fits(shape.with(axis, 2 * shape[axis] + 3))) return undefined;
-    if (r.chance(0.3)) this.pool.push(made);
-    return this.op('concat', r.shuffle(parts), { axis });
   }
 
   #pad(x: NodeId): NodeId | undefined {
