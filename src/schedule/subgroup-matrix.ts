@@ -90,7 +90,9 @@ function offer(kernel: Kernel, problem: ContractionProblem, target: Target): Off
   const found = split ? undefined : fragmentProblem(kernel);
   const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
   const depth = sizeOf(problem.depth);
-  const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroupSize));
+  // Values that are loaded one by one, as windows are, take longer to split than to multiply.
+  if (split && !fragmentRoom(linearDepth(problem), SPLIT[0]).words) return undefined;
+  const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: split ? shallower(t, depth) : depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroupSize));
   return tilings.length === 0 ? undefined : { split, tilings, subgroupSize };
 }
 
@@ -122,6 +124,11 @@ function fastest(tilings: readonly Tiling[], problem: ContractionProblem): { rea
 /** Tiles that end with the depth are copied as they lie: the deepest such, unless the depth has a rest anyway. */
 function depthOf({ tileK }: Tiling, depth: number): number {
   for (let k = tileK; k > 0; k -= FRAGMENT) if (depth % k === 0) return k;
+  return shallower({ tileK }, depth);
+}
+
+/** Short depths need no tile deeper than they are. */
+function shallower({ tileK }: Pick<Tiling, 'tileK'>, depth: number): number {
   return Math.min(tileK, FRAGMENT * Math.ceil(depth / FRAGMENT));
 }
 
