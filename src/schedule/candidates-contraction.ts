@@ -6,7 +6,7 @@ import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
-import { fragmentsFit, subgroupMatrixSchedule } from './subgroup-matrix.ts';
+import { fragmentsFit, matrixSchedules } from './subgroup-matrix.ts';
 
 const POWERS = [1, 2, 4, 8, 16, 32, 64] as const;
 const upTo = (most: number): number[] => POWERS.filter((p) => p <= most);
@@ -75,13 +75,13 @@ function directTiles(M: number, N: number, depth: number, software: boolean): Co
 /** Fragments that a subgroup keeps at most: more spill. */
 const MOST_FRAGMENTS = 16;
 
-/** Variations of what the rule chooses, where it applies. */
+/** Variations of what fits, whether the rule chooses it or not. */
 function fragments(kernel: Kernel, problem: ContractionProblem, target: Target): SubgroupMatrixSchedule[] {
-  const base = subgroupMatrixSchedule(kernel, target);
+  const [base] = matrixSchedules(kernel, target);
   if (!base) return [];
   const [blocksM, blocksN] = [Math.ceil(problem.M / FRAGMENT), Math.ceil(problem.N / FRAGMENT)];
   const depth = problem.depth.reduce((n, e) => n * e, 1);
-  const depths = [...(!base.split && fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => k === FRAGMENT || k <= depth)];
+  const depths = [...(!base.split && fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => (base.split ? k < depth : k === FRAGMENT || k <= depth))];
   const variations: SubgroupMatrixSchedule[] = [];
   for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : base.split ? [true] : [true, false]) {
     const reaches = useful(blocksM, fragmentsM, subgroupsM) && useful(blocksN, fragmentsN, subgroupsN) && fragmentsM < 2 * blocksM && fragmentsN < 2 * blocksN;

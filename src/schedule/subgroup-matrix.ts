@@ -90,9 +90,9 @@ function offer(kernel: Kernel, problem: ContractionProblem, target: Target): Off
   const found = split ? undefined : fragmentProblem(kernel);
   const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
   const depth = sizeOf(problem.depth);
-  // Values that are loaded one by one, as windows are, take longer to split than to multiply.
+  // Values that are loaded one by one, as windows are, take longer to split than to multiply; depths of one tile too.
   if (split && !fragmentRoom(linearDepth(problem), SPLIT[0]).words) return undefined;
-  const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: split ? shallower(t, depth) : depthOf(t, depth) })).filter((t) => fragmentsFit(t, problem, target, subgroupSize));
+  const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: split ? t.tileK : depthOf(t, depth) })).filter((t) => (!split || t.tileK < depth) && fragmentsFit(t, problem, target, subgroupSize));
   return tilings.length === 0 ? undefined : { split, tilings, subgroupSize };
 }
 
@@ -104,7 +104,17 @@ export function subgroupMatrixSchedule(kernel: Kernel, target: Target): Subgroup
   const { tilings, split, subgroupSize } = offered;
   const best = fastest(tilings, problem);
   if (split && best.nanoseconds >= (tiledNanoseconds(problem, target) ?? Infinity)) return undefined;
-  const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK } = best.tiling;
+  return scheduleOf(best.tiling, split, subgroupSize);
+}
+
+/** One schedule of each tiling that fits, whatever is faster. */
+export function matrixSchedules(kernel: Kernel, target: Target): SubgroupMatrixSchedule[] {
+  const problem = contractionProblem(kernel);
+  const offered = problem && offer(kernel, problem, target);
+  return offered ? offered.tilings.map((t) => scheduleOf(t, offered.split, offered.subgroupSize)) : [];
+}
+
+function scheduleOf({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK }: Tiling, split: boolean, subgroupSize: number): SubgroupMatrixSchedule {
   return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize, tileK, prefetch: tileK > 0, ...(split && { split }) };
 }
 
@@ -124,11 +134,6 @@ function fastest(tilings: readonly Tiling[], problem: ContractionProblem): { rea
 /** Tiles that end with the depth are copied as they lie: the deepest such, unless the depth has a rest anyway. */
 function depthOf({ tileK }: Tiling, depth: number): number {
   for (let k = tileK; k > 0; k -= FRAGMENT) if (depth % k === 0) return k;
-  return shallower({ tileK }, depth);
-}
-
-/** Short depths need no tile deeper than they are. */
-function shallower({ tileK }: Pick<Tiling, 'tileK'>, depth: number): number {
   return Math.min(tileK, FRAGMENT * Math.ceil(depth / FRAGMENT));
 }
 

@@ -33,6 +33,7 @@ import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
 import type { Candidate } from '../../src/schedule/fewest.ts';
 import { depthParts } from '../../src/schedule/depth.ts';
 import { plan as makePlan } from '../../src/schedule/plan.ts';
+import { matrixSchedules } from '../../src/schedule/subgroup-matrix.ts';
 import type { AttentionTilesSchedule } from '../../src/schedule.ts';
 import { acceptsPrologue } from '../../src/schedule/prologue.ts';
 import { chooseSchedule } from '../../src/schedule/rules.ts';
@@ -58,6 +59,8 @@ export interface Variant {
   readonly attention: 'chosen' | 'never' | number;
   /** Bytes that kernels move are counted too, and compared with what the generator says. */
   readonly instrument: boolean;
+  /** Most contractions of f32 are done in matrix units, in a tiling that this seed picks; absent: where the compiler's rule says so. */
+  readonly split?: number;
   /** Depths of most contractions are divided, into parts that this seed picks; absent: where the compiler's rule says so. */
   readonly parts?: number;
 }
@@ -248,10 +251,13 @@ function lowerChecked(main: Graph, { fuse, attention, storage, inputs, parts }: 
   return program;
 }
 
-function planChecked(program: Program, { attention }: Variant, target: Target): Plan {
+function planChecked(program: Program, { attention, split }: Variant, target: Target): Plan {
+  const random = new Random(split ?? 0);
   const schedule = (kernel: Kernel) => {
     const candidates = typeof attention === 'number' ? attentionCandidates(kernel, target) : [];
-    return candidates.length > 0 ? pickTile(kernel, candidates, new Random(attention as number)) : undefined;
+    if (candidates.length > 0) return pickTile(kernel, candidates, new Random(attention as number));
+    const halves = split === undefined ? [] : matrixSchedules(kernel, target).filter((s) => s.split);
+    return halves.length > 0 && random.chance(0.8) ? random.pick(halves) : undefined;
   };
   const { value: plan, diagnostics } = makePlan(program, target, { schedule });
   if (!plan || diagnostics.length > 0) throw new Failed('plan', diagnostics.map((d) => render(d)).join('\n'));

@@ -33,5 +33,10 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
       ...(random.chance(0.5) && { parts: random.integer(0, 999) }),
     },
   ];
-  return variants.map((v) => (v.storage === 'f16' ? { ...v, ...inputs } : v));
+  const own = new Random(seed * 11 + 5);
+  const split = (machine?.target.subgroupMatrix.length ?? 0) > 0 && own.chance(0.6) ? { split: own.integer(0, 999) } : {};
+  return variants.map((v) => {
+    if (v.storage === 'f16') return { ...v, ...inputs };
+    return 'split' in split && v.target.startsWith('web') ? { ...v, ...split, target: 'native' } : v.target === 'native' ? { ...v, ...split } : v;
+  });
 }

@@ -6,8 +6,8 @@
  *
  * f16 has five bits of exponent: operands are scaled by powers of two, so that the greatest magnitude of the workgroup's
  * first tile comes to 2^TOP. Where a later tile does not fit then, which the end shows, the workgroup multiplies again with
- * the scale of the greatest of all. Values down to 2^-27 of the greatest keep all digits of f32. Infinities make NaN, and what
- * else there is in such a tile is not scaled.
+ * the scale of the greatest of all. What is lost of a value is 2^-22 of it or 2^-35 of the greatest.
+ * Infinities make NaN, and what else there is in such a tile is not scaled.
  */
 import { axis, constant } from '../../kernel-index.ts';
 import type { Index } from '../../kernel.ts';
@@ -29,6 +29,13 @@ const TOP = 10;
 const MOST = 65000;
 /** Between high and low parts: an f16 has 11 digits. */
 const LOW = 2 ** 11;
+/**
+ * Of a value's bits those that f16 holds, sign, exponent and ten digits after the first, and half of the last, by which it
+ * is rounded. Bits, since a value that has been to f16 and back may be taken for the value itself by a compiler, and then
+ * nothing is left for the low part.
+ */
+const KEPT = 0xffffe000;
+const HALF = 0x1000;
 /** Biased exponents below are taken for this one: scales and their inverses stay finite. */
 const LEAST_EXPONENT = 20;
 const EXPONENT = 0x7f800000;
@@ -96,8 +103,10 @@ export class SplitTile extends FragmentTile {
   private split(value: WgslExpr): { readonly high: WgslExpr; readonly low: WgslExpr } {
     const { emitter } = this;
     const scaled = emitter.bind('scaled', value);
-    const high = emitter.bind('high', convert('f16', scaled));
-    return { high, low: emitter.bind('low', convert('f16', mul(sub(scaled, convert('f32', high)), f32(LOW)))) };
+    const { width } = valueType(scaled);
+    const words = vector('u32', width);
+    const kept = emitter.bind('kept', bitcast(vector('f32', width), binary('&', add(bitcast(words, scaled), splat(u32(HALF), width)), splat(u32(KEPT), width))));
+    return { high: emitter.bind('high', convert('f16', kept)), low: emitter.bind('low', convert('f16', mul(sub(scaled, kept), f32(LOW)))) };
   }
 
   private put(unit: Unit, start: number, fours: readonly WgslExpr[]): void {
