@@ -263,11 +263,15 @@ function gatherError({ axis, batch }: OpAttrs['gather'], x: Bounded, indices: Bo
   return out;
 }
 
-/** Values that may change places make every position between them uncertain. */
+/** Values that may change places make every position between them uncertain; what may be no number may take no place, or several. */
 function orderError({ value, error }: Bounded): Float64Array {
   const n = value.shape[value.shape.length - 1];
   const out = new Float64Array(value.data.length);
   for (let base = 0; base < out.length; base += n) {
+    if (error.subarray(base, base + n).includes(Infinity)) {
+      out.fill(Infinity, base, base + n);
+      continue;
+    }
     const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => value.data[base + i] - value.data[base + j] || i - j);
     for (let i = 0; i < n; i++) {
       for (let j = i + 1; j < n; j++) {
