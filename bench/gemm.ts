@@ -147,11 +147,12 @@ class Bench {
     this.readable = device.createBuffer({ size: 16 * PASSES, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 
-  /** Buffers of a kernel, filled with small values that f16 holds exactly; the same for all schedules. */
+  /** Buffers of a kernel, filled with small values that the dtype holds exactly, with all its digits; the same for all schedules. */
   buffers(kernel: Kernel, { M, N, K, batch }: Shape, dtype: DType): Filled {
     const fill = (n: number): Float32Array => {
       const values = new Float32Array(n);
-      for (let i = 0, state = n; i < n; i++) values[i] = ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 25) / 128 - 0.5;
+      const digits = dtype === 'f16' ? 7 : 23;
+      for (let i = 0, state = n; i < n; i++) values[i] = ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> (32 - digits)) / 2 ** digits - 0.5;
       return values;
     };
     const [x, w, bias] = [fill(batch * M * K), fill(batch * N * K), fill(N)];
@@ -248,7 +249,7 @@ class Bench {
       const got = dtype === 'f16' ? decodeF16(new Uint16Array(word))[(at * bytes - start) / 2] : new Float32Array(word)[0];
       let sum = bias[n];
       for (let k = 0; k < K; k++) sum += x[(b * M + m) * K + k] * w[order[1] === 't' ? (b * N + n) * K + k : (b * K + k) * N + n];
-      worst = Math.max(worst, Math.abs(sum - got) / (dtype === 'f16' ? 1e-3 * Math.max(1, Math.abs(sum)) : 1e-5 * Math.sqrt(K)));
+      worst = Math.max(worst, Math.abs(sum - got) / (dtype === 'f16' ? 1e-3 * Math.max(1, Math.abs(sum)) : 1e-6 * Math.sqrt(K)));
     }
     return worst;
   }
