@@ -177,6 +177,8 @@ describe('goldens', () => {
     expect(() => readGolden('{', 'g.json')).toThrow('g.json: no JSON');
     expect(() => readGolden('{"name":"x","inputs":{"a":{"dtype":"f32","shape":[-1]}}}', 'g.json')).toThrow('input a has no valid shape');
     expect(() => readGolden('{"name":"x","inputs":{"a":{"dtype":"i32","shape":[1],"rule":"7"}}}', 'g.json')).toThrow('input a has neither values nor a rule');
+    expect(() => readGolden('{"name":"x","inputs":{"a":{"dtype":"i32","shape":[1],"rule":{"toString":{}}}}}', 'g.json')).toThrow('input a has neither values nor a rule');
+    expect(readGolden('{"name":"x","source":{"toString":{}},"inputs":{},"outputs":{},"parameters":[]}', 'g.json').source).toBe('');
   });
 
   it('never lets NaN pass', () => {

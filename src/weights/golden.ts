@@ -88,7 +88,7 @@ export function readGolden(text: string, file: string): Golden {
   for (const [name, value] of Object.entries(object(json.trace ?? {}, '"trace"'))) trace.set(name, traceOf(object(value, `trace ${name}`), name));
   return {
     name: json.name as string,
-    source: String(json.source ?? ''),
+    source: typeof json.source === 'string' ? json.source : '',
     seed: seed as number,
     inputs,
     outputs,
@@ -104,7 +104,7 @@ function integers(name: string, input: Json, shape: Shape, seed: number): Int32A
     const flat = (input.values as unknown[]).flat(Infinity);
     return flat.length === sizeOf(shape) && flat.every((v) => Number.isSafeInteger(v)) ? Int32Array.from(flat as number[]) : undefined;
   }
-  const rule = /^floor\(\(v \+ 1\) \/ 2 \* (\d+)\)$/.exec(String(input.rule));
+  const rule = typeof input.rule === 'string' ? /^floor\(\(v \+ 1\) \/ 2 \* (\d+)\)$/.exec(input.rule) : null;
   return rule ? seededIndices(name, shape, Number(rule[1]), seed) : undefined;
 }
 
