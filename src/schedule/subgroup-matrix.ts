@@ -75,9 +75,6 @@ interface Offer {
   readonly subgroupSize: number;
 }
 
-/** How often a contraction is done, and how deep: what changes where depths are divided between workgroups. */
-export type Repeats = Pick<ContractionProblem, 'B' | 'depth'>;
-
 /**
  * f16 operands go to matrix units as they are, f32 ones in two parts. Undefined where the target has no such units, and
  * where too few of their rows would be used: staged or shared tiles in f32 do as well.
@@ -90,7 +87,8 @@ function offer(kernel: Kernel, problem: ContractionProblem, target: Target): Off
   const found = split ? undefined : fragmentProblem(kernel);
   const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
   const depth = sizeOf(problem.depth);
-  // Values that are loaded one by one, as windows are, take longer to split than to multiply; depths of one tile too.
+  // Values that are loaded one by one, as windows are, take longer to split than to multiply. Depths of one tile make
+  // kernels without a loop, of which two gave wrong low parts on a device in an earlier form (docs/RELIABILITY.md).
   if (split && !fragmentRoom(linearDepth(problem), SPLIT[0]).words) return undefined;
   const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: split ? t.tileK : depthOf(t, depth) })).filter((t) => (!split || t.tileK < depth) && fragmentsFit(t, problem, target, subgroupSize));
   return tilings.length === 0 ? undefined : { split, tilings, subgroupSize };
@@ -118,11 +116,12 @@ function scheduleOf({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK }: T
   return { family: 'subgroupMatrix', M: FRAGMENT, N: FRAGMENT, K: FRAGMENT, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize, tileK, prefetch: tileK > 0, ...(split && { split }) };
 }
 
-/** Nanoseconds that the device of the tilings is predicted to take in its matrix units, repeated as told; undefined where it does not. */
-export function matrixNanoseconds(kernel: Kernel, target: Target, repeats: Repeats): number | undefined {
-  const found = contractionProblem(kernel);
-  const problem = found && { ...found, ...repeats };
-  const offered = problem && offer(kernel, problem, target);
+/**
+ * Nanoseconds that the device of the tilings is predicted to take for the kernel's problem in its matrix units, perhaps with
+ * its depth divided; undefined where it is none for them.
+ */
+export function matrixNanoseconds(kernel: Kernel, problem: ContractionProblem, target: Target): number | undefined {
+  const offered = offer(kernel, problem, target);
   return offered && fastest(offered.tilings, problem).nanoseconds;
 }
 
