@@ -39,8 +39,8 @@ export async function openDevice(): Promise<OpenDevice> {
 /** Microseconds of `count` dispatches each in `passes` passes that one submit runs. */
 export type MeasurePasses = (passes: number, count: number) => Promise<number[]>;
 
-/** How long a device works before it is timed: idle, its clock falls to a sixth. */
-const WARM_MS = 250;
+/** How long a device works before it is timed: idle, its clock falls to a sixth, and comes back slowly after seconds of that. */
+const WARM_MS = 600;
 const MOST_DISPATCHES = 2000;
 
 /** Microseconds of a dispatch, the median of `passes` passes that last `seconds` together, on a device that is awake. */

@@ -3,13 +3,14 @@
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file out/gemm.mjs
- *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--cold] [--seconds 0.2] [--json]
+ *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--cold] [--between NAME ...] [--seconds 0.2] [--json]
  *
  * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
  * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks. A schedule NAME/8 is of the products of 8 parts of
  * the depth, which a second dispatch adds; `--parts` asks for such under the rules' schedules. Times are of both, and of
  * the products alone. `--cold` takes another copy of the right operand each time, as a model's layers do, so that it comes
- * from memory and not from the cache.
+ * from memory and not from the cache. `--between` runs these other schedules after each dispatch that is timed, and takes
+ * their time away: what is left is what the dispatch takes where its code is not at hand.
  */
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
@@ -276,12 +277,14 @@ async function main(): Promise<void> {
     const flops = 2 * shape.M * shape.N * shape.K * shape.batch;
     const buffers = bench.buffers(kernel, shape, dtype);
     const results: { name: string; us: number; products?: number; error: number }[] = [];
+    const others = (option('between') ?? []).flatMap((n) => bench.launches(kernel, n, buffers.all)?.all ?? []);
+    const alone = others.length === 0 ? 0 : await bench.time(others, buffers.rights);
     for (const name of new Set([...names, ...(whole ? [formatSchedule(whole)] : []), ...asked, ...(chosen ? [chosen] : [])])) {
       const launches = bench.launches(kernel, name, buffers.all);
       if (!launches) continue;
       try {
-        const products = launches.parts && (await bench.time(launches.all.slice(0, 1), buffers.rights));
-        const us = await bench.time(launches.all, buffers.rights);
+        const products = launches.parts && (await bench.time([...launches.all.slice(0, 1), ...others], buffers.rights)) - alone;
+        const us = (await bench.time([...launches.all, ...others], buffers.rights)) - alone;
         results.push({ name, us, ...(products !== undefined && { products }), error: await bench.check(shape, buffers, dtype) });
       } catch (failure) {
         console.error(`${kernel.name} ${name}: ${(failure as Error).message.slice(0, 300)}`);

@@ -28,9 +28,9 @@ export function fragmentTile({ fragmentsM, fragmentsN, subgroupsM, subgroupsN }:
   return { rows: FRAGMENT * fragmentsM * subgroupsM, columns: FRAGMENT * fragmentsN * subgroupsN };
 }
 
-/** Fours of results in workgroup memory from one row of a subgroup's to the next: one more than there are, for the banks. */
-export function resultPitch({ fragmentsN }: FragmentTiling): number {
-  return (FRAGMENT / 4) * fragmentsN + 1;
+/** Fours of results in workgroup memory from one row of so many fragments to the next: one more than there are, for the banks. */
+export function resultPitch(fragments: number): number {
+  return (FRAGMENT / 4) * fragments + 1;
 }
 
 /** Workgroup memory that a tiling takes. */
@@ -38,8 +38,9 @@ export interface FragmentRoom {
   /** Values of f16 of each operand's tile, or of both parts of it, padding included. */
   readonly left: number;
   readonly right: number;
-  /** Results of all subgroups, a row of fragments each. */
+  /** Results of all subgroups, and the fragments of a row that each has there at once: of the two kinds that split operands make, as many as fit where the tiles are. */
   readonly results: number;
+  readonly resultFragments: number;
   /** Whether the tiles are written in vectors: then they are words, and the results come where they were. */
   readonly words: boolean;
   readonly bytes: number;
@@ -47,22 +48,25 @@ export interface FragmentRoom {
 
 /** The problem's depth is linear. */
 export function fragmentRoom(problem: ContractionProblem, tiling: FragmentTiling): FragmentRoom {
-  const { tileK, subgroupsM, subgroupsN, split = false } = tiling;
+  const { fragmentsN, tileK, subgroupsM, subgroupsN, split = false } = tiling;
   const { rows, columns } = fragmentTile(tiling);
   const values = (side: 'left' | 'right', tile: number): number => {
     const [lines, length] = alongOf(problem, side) === 'side' ? [tileK, tile] : [tile, tileK];
     return tileK === 0 ? 0 : (split ? 2 : 1) * lines * (length + LINE_PADDING);
   };
   const [left, right] = [values('left', rows), values('right', columns)];
-  const results = 4 * FRAGMENT * resultPitch(tiling) * subgroupsM * subgroupsN;
   const words = alongOf(problem, 'left') !== 'none' && alongOf(problem, 'right') !== 'none';
-  const [tileBytes, resultBytes] = [2 * (left + right), 4 * results];
-  return { left, right, results, words, bytes: words ? Math.max(tileBytes, resultBytes) : tileBytes + resultBytes };
+  const tileBytes = 2 * (left + right);
+  const resultsOf = (fragments: number): number => (split ? 2 : 1) * 4 * FRAGMENT * resultPitch(fragments) * subgroupsM * subgroupsN;
+  let resultFragments = fragmentsN;
+  if (split) while (resultFragments > 1 && (fragmentsN % resultFragments !== 0 || 4 * resultsOf(resultFragments) > tileBytes)) resultFragments--;
+  const results = resultsOf(resultFragments);
+  return { left, right, results, resultFragments, words, bytes: words ? Math.max(tileBytes, 4 * results) : tileBytes + 4 * results };
 }
 
-/** Workgroup memory in which the threads of a workgroup agree on the scales of operands in two parts. */
-export function splitBytes(size: number): number {
-  return 8 * (size + 16) + 4;
+/** Workgroup memory in which the subgroups of a workgroup agree on the scales of operands in two parts. */
+export function splitBytes(subgroups: number): number {
+  return 8 * subgroups + 4;
 }
 
 /** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */

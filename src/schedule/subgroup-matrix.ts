@@ -177,5 +177,5 @@ function fragmentBytes(tile: FragmentTiling, problem: ContractionProblem, size: 
   const { rows, columns } = fragmentTile(tile);
   const { prologue } = problem;
   const before = prologue ? prologueSeats(prologue, prologue.side === 'left' ? rows : columns, size).bytes : 0;
-  return fragmentRoom(linearDepth(problem), tile).bytes + before + (tile.split ? splitBytes(size) : 0);
+  return fragmentRoom(linearDepth(problem), tile).bytes + before + (tile.split ? splitBytes(tile.subgroupsM * tile.subgroupsN) : 0);
 }

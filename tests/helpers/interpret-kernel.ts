@@ -25,7 +25,8 @@ export function interpretKernel({ module, workgroups }: Pick<KernelCode, 'module
   }));
   const main = new Translator(module, buffers, shared).main();
   const [x, y, z] = module.workgroupSize;
-  const invocations = Array.from({ length: x * y * z }, (_, number): Invocation => ({ number, subgroup: Math.floor(number / subgroupSize), leads: number % subgroupSize === 0, trace: 0 }));
+  const invocations = Array.from({ length: x * y * z }, (_, number): Invocation => ({ number, subgroup: Math.floor(number / subgroupSize), leads: number % subgroupSize === 0, trace: 0, peers: [], offers: undefined, takes: undefined }));
+  for (const invocation of invocations) invocation.peers.push(...invocations.filter((other) => other.subgroup === invocation.subgroup));
   for (let gz = 0; gz < workgroups[2]; gz++) {
     for (let gy = 0; gy < workgroups[1]; gy++) {
       for (let gx = 0; gx < workgroups[0]; gx++) {
@@ -61,9 +62,13 @@ function finishTogether(running: readonly Generator<number, void>[], invocations
       if (trace !== traces.get(subgroup)) throw new Error(`invocation ${number} did not do all that its subgroup did`);
     }
     if (barriers[0] === undefined) return;
-    for (const array of shared.values()) array.barrier();
+    // Subgroups meet where the numbers are negative, and only there.
+    if (barriers[0] >= 0) for (const array of shared.values()) array.barrier();
   }
 }
+
+/** What combines the values of a subgroup's invocations. */
+const SUBGROUP: Readonly<Record<string, string>> = { subgroupMax: 'max' };
 
 const isMatrix = (type: WgslType): type is MatrixType => type.kind === 'matrix';
 
@@ -226,6 +231,11 @@ class Translator {
 
   private call(e: Extract<WgslExpr, { kind: 'call' }>): string {
     if (e.name === 'subgroupMatrixMultiplyAccumulate') return `matrices.multiply(me, ${this.operations++}, ${e.args.map((a) => this.expr(a)).join(', ')})`;
+    if (SUBGROUP[e.name]) {
+      const combine = this.refer(this.once(`subgroup ${e.name} ${valueType(e).scalar}`, () => builtinOf(SUBGROUP[e.name], valueType(e).scalar)));
+      // All offer a value before one takes the others', and all have taken them before one offers the next.
+      return `(me.offers = ${this.expr(e.args[0])}, yield ${-1 - this.operations++}, me.takes = me.peers.map((p) => p.offers).reduce((a, b) => ${combine}(a, b)), yield ${-1 - this.operations++}, me.takes)`;
+    }
     if (e.name === 'workgroupUniformLoad') return `(yield ${this.operations++}, ${this.expr(e.args[0])})`;
     if (this.module.functions.some((f) => f.name === e.name)) return `$${e.name}(${e.args.map((a) => this.expr(a)).join(', ')})`;
     const { scalar } = valueType(e);

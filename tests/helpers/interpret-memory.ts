@@ -26,6 +26,10 @@ export interface Invocation {
   readonly leads: boolean;
   /** A hash of all that it did with its subgroup. */
   trace: number;
+  /** Those of its subgroup, itself among them; what it brings to a combination of all their values, and what that came to. */
+  readonly peers: Invocation[];
+  offers: unknown;
+  takes: unknown;
 }
 
 /** Stands for several invocations in the notes of who touched a place. */

@@ -3,8 +3,8 @@ import type { DType } from '../../graph.ts';
 import type { ReduceName } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
 import { combine, typeOf } from '../scalar.ts';
-import { add, assign, barrier, element, ifOf, less, mul, u32 } from '../wgsl-build.ts';
-import type { ValueType, WgslExpr } from '../wgsl.ts';
+import { add, assign, barrier, binary, element, ifOf, less, mul, same, u32 } from '../wgsl-build.ts';
+import type { WgslExpr } from '../wgsl.ts';
 
 /** Threads that read all partial results themselves; more are summed in two steps. */
 const DIRECT = 32;
@@ -29,24 +29,28 @@ export interface Meeting {
 /** Threads that keep what the others' partial results come to, where there are more than DIRECT. */
 const FEW = 16;
 
-/** Workgroup memory where threads on rows meet; they may meet there again once all have passed a barrier. */
-export interface MeetingPlace {
-  readonly parts: WgslExpr;
-  readonly sums?: WgslExpr;
-}
+/** The built-ins that combine what the invocations of a subgroup have: of what is the same in whatever order it is combined. */
+const SUBGROUP: Partial<Record<ReduceName, string>> = { max: 'subgroupMax' };
 
-export function meetingPlace(emitter: Emitter, name: string, of: ValueType, { threads, rows, size }: Pick<Seats, 'threads' | 'rows' | 'size'>): MeetingPlace {
-  const array = (part: string, length: number): WgslExpr => emitter.workgroupVar(`${name}_${part}`, { kind: 'array', of, length });
-  return { parts: array('parts', size), ...(threads > DIRECT && { sums: array('sums', FEW * rows) }) };
+/**
+ * The values of all threads of a workgroup combined, in every thread, where subgroups can: `parts` has room for one value of
+ * each. The next meeting there has to be a barrier later. Barriers: every thread of the workgroup must come here.
+ */
+export function meetSubgroups(emitter: Emitter, parts: WgslExpr, op: ReduceName, own: WgslExpr, subgroups: number): WgslExpr {
+  const name = SUBGROUP[op];
+  if (!name) throw new Error(`bug: subgroups have no ${op}`);
+  const all = emitter.bind('of_subgroup', same(name, own));
+  const keep = emitter.nested({}, () => emitter.push(assign(element(parts, emitter.builtin('subgroup_id')), all)));
+  emitter.push(ifOf(binary('==', emitter.builtin('subgroup_invocation_id'), u32(0)), keep), barrier);
+  return combined(emitter, op, parts, u32(0), subgroups, 1);
 }
 
 /** The threads' values combined, in every thread of the row. Barriers: every thread of the workgroup must come here. */
 export function meetRow(emitter: Emitter, { name, op, dtype }: Meeting, own: WgslExpr, seats: Seats): WgslExpr {
-  return meetAt(emitter, meetingPlace(emitter, name, typeOf(dtype), seats), op, own, seats);
-}
-
-/** The same at a place that is there already; values may be vectors. */
-export function meetAt(emitter: Emitter, { parts, sums }: MeetingPlace, op: ReduceName, own: WgslExpr, { threads, rows, row, lane }: Seats): WgslExpr {
+  const { threads, rows, size, row, lane } = seats;
+  const array = (part: string, length: number): WgslExpr => emitter.workgroupVar(`${name}_${part}`, { kind: 'array', of: typeOf(dtype), length });
+  const parts = array('parts', size);
+  const sums = threads > DIRECT ? array('sums', FEW * rows) : undefined;
   const base = (length: number): WgslExpr => (rows === 1 ? u32(0) : mul(row, u32(length)));
   emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own), barrier);
   if (!sums) return combined(emitter, op, parts, base(threads), threads, 1);

@@ -16,11 +16,11 @@ import { alongOf } from '../../kernel-lanes.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
 import { add, assign, barrier, binary, bitcast, call, construct, convert, element, f32, fma, forOf, ifOf, less, mul, ref, same, select, splat, sub, u32 } from '../wgsl-build.ts';
-import { U32, valueType, vector } from '../wgsl.ts';
+import { F32, U32, valueType, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import type { Staging, Unit } from './contraction-operand.ts';
 import type { FragmentMemory } from './fragment-memory.ts';
-import { meetAt, meetingPlace } from './row-meet.ts';
+import { meetSubgroups } from './row-meet.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 /** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
@@ -54,23 +54,17 @@ export function splitWidth(problem: ContractionProblem, side: Side, words: boole
 /** A tile of one operand in two parts, the low one behind the high one. */
 export class SplitTile extends FragmentTile {
   private readonly values4 = new Map<Unit, WgslExpr[]>();
-  /** The greatest magnitudes that this thread has loaded. */
-  private readonly seen: WgslExpr;
+  /** The greatest magnitude that this thread has loaded. */
+  readonly seen: WgslExpr;
 
   /** `part`: values of a part, padding included. */
   constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: Side, staging: Omit<Staging, 'memory'>, into: FragmentMemory, start: number, private readonly part: number) {
     super(emitter, values, problem, side, staging, into, start);
-    this.seen = emitter.variable('seen', vector('f32', this.along === 'none' ? 1 : 4));
+    this.seen = emitter.variable('seen', F32);
   }
 
   low(row: WgslExpr, depth: number): WgslExpr {
     return this.fragmentFrom(this.start + this.part / this.into.wide, row, depth, false);
-  }
-
-  /** The greatest magnitude so far, of this thread. */
-  greatest(): WgslExpr {
-    const lanes = Array.from({ length: valueType(this.seen).width }, (_, t) => element(this.seen, t));
-    return lanes.reduce((a, b) => same('max', a, b));
   }
 
   override prefetch(tile: Index, executions: number): void {
@@ -80,13 +74,10 @@ export class SplitTile extends FragmentTile {
     }
   }
 
-  /** Notes the magnitudes of what was prefetched. */
+  /** Notes the magnitudes of what was prefetched: in one number, as registers are few where results are many. */
   note(): void {
-    for (const unit of this.units) {
-      for (const held of this.held4(unit)) {
-        this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', held))));
-      }
-    }
+    const held = this.units.flatMap((unit) => this.held4(unit)).flatMap((four) => Array.from({ length: valueType(four).width }, (_, t) => element(four, t)));
+    for (const value of held) this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', value))));
   }
 
   /** Brings what was prefetched to workgroup memory, times the scale. */
@@ -139,20 +130,20 @@ export interface SplitDepth {
   /** Workgroups of the dispatch, invocations of each. */
   readonly groups: number;
   readonly size: number;
+  readonly subgroupSize: number;
 }
 
 /**
  * Stages each tile of the operands and has it multiplied by what `products` emits; `clear` sets the sums to zero. Gives
  * the inverse scales of left and right, by which the sums are to be multiplied.
  */
-export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, SplitTile], { tiles, groups, size }: SplitDepth, clear: () => void, products: () => void): readonly [WgslExpr, WgslExpr] {
+export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, SplitTile], { tiles, groups, size, subgroupSize }: SplitDepth, clear: () => void, products: () => void): readonly [WgslExpr, WgslExpr] {
   const local = emitter.builtin('local_invocation_index');
-  const seats = { threads: size, rows: 1, size, row: u32(0), lane: local };
-  const place = meetingPlace(emitter, 'greatest', PAIR, seats);
-  const greatest = (): WgslExpr => meetAt(emitter, place, 'max', construct(PAIR, ...operands.map((o) => o.greatest())), seats);
-  const exponent = emitter.variable('exponent', vector('u32', 2));
+  const subgroups = size / subgroupSize;
+  const met = emitter.workgroupVar('greatest', { kind: 'array', of: PAIR, length: subgroups });
+  const greatest = (): WgslExpr => meetSubgroups(emitter, met, 'max', construct(PAIR, ...operands.map((o) => o.seen)), subgroups);
+  const scales = emitter.variable('scale', PAIR);
   const bits = (value: number): WgslExpr => splat(u32(value), 2);
-  const tile = emitter.names.fresh('tile');
   const over = { name: 'tile', extent: tiles };
   const load = (at: Index, executions: number): void => {
     for (const operand of operands) operand.prefetch(at, executions);
@@ -161,32 +152,33 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
     for (const operand of operands) operand.note();
   };
 
-  /** Once along the depth; gives the scales. */
-  const attempt = (): WgslExpr => {
+  /** Once along the depth. */
+  const attempt = (): void => {
     load(constant(0), groups);
     note();
     const found = emitter.bind('found', binary('&', bitcast(vector('u32', 2), greatest()), bits(EXPONENT)));
-    emitter.push(assign(exponent, select(binary('==', found, bits(EXPONENT)), bits((127 + TOP) * 2 ** 23), same('max', found, bits(LEAST_EXPONENT * 2 ** 23)))));
-    const scales = emitter.bind('scale', bitcast(PAIR, sub(bits((254 + TOP) * 2 ** 23), exponent)));
+    const exponent = select(binary('==', found, bits(EXPONENT)), bits((127 + TOP) * 2 ** 23), same('max', found, bits(LEAST_EXPONENT * 2 ** 23)));
+    emitter.push(assign(scales, bitcast(PAIR, sub(bits((254 + TOP) * 2 ** 23), exponent))));
     clear();
-    const body = emitter.nested({}, () => {
+    const multiply = (tile: WgslExpr): void => {
       emitter.runs(groups * size * tiles);
       operands.forEach((operand, i) => operand.stageScaled(element(scales, i), groups * tiles));
       emitter.push(barrier);
       if (tiles > 1) {
         const next = emitter.nested({}, () => {
           emitter.runs(groups * size * (tiles - 1));
-          emitter.defineAxis(over, emitter.bind('next', add(ref(tile, U32), u32(1))));
+          emitter.defineAxis(over, emitter.bind('next', add(tile, u32(1))));
           load(axis(over), groups * (tiles - 1));
         });
-        emitter.push(ifOf(less(ref(tile, U32), u32(tiles - 1)), next));
+        emitter.push(ifOf(less(tile, u32(tiles - 1)), next));
       }
       products();
       if (tiles > 1) note();
       emitter.push(barrier);
-    });
+    };
+    const tile = emitter.names.fresh('tile');
+    const body = emitter.nested({}, () => multiply(ref(tile, U32)));
     emitter.push(tiles > 1 ? forOf(tile, u32(0), u32(tiles), u32(1), body) : { kind: 'block', body });
-    return scales;
   };
 
   if (tiles === 1) {
@@ -197,7 +189,7 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
     // Loads that were moved out of the loop would take registers all along it.
     const body = emitter.nested({ fence: true }, () => {
       emitter.runs(groups * size);
-      const scales = attempt();
+      attempt();
       const scaled = emitter.bind('scaled', mul(greatest(), scales));
       const exceeds = emitter.bind('exceeds', less(f32(MOST), same('max', element(scaled, 0), element(scaled, 1))));
       const tell = emitter.nested({}, () => emitter.push(assign(element(repeat, 0), convert('u32', exceeds))));
@@ -206,7 +198,7 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
     });
     emitter.push(forOf(emitter.names.fresh('attempt'), u32(0), attempts, u32(1), body));
   }
-  const inverse = emitter.bind('inverse', bitcast(PAIR, sub(exponent, bits(TOP * 2 ** 23))));
+  const inverse = emitter.bind('inverse', bitcast(PAIR, sub(bits(254 * 2 ** 23), bitcast(vector('u32', 2), scales))));
   return [element(inverse, 0), element(inverse, 1)];
 }
 

@@ -2,15 +2,15 @@
  * Contractions of f16 operands, or of f32 ones split into two (subgroup-matrix-split.ts), in the device's matrix units,
  * accumulated in f32. Each subgroup keeps fragmentsM x
  * fragmentsN results of 16 x 16. Operands come through workgroup memory, a tile of the depth at a time, or (`tileK` 0)
- * straight from memory, where they lie so that fragments can be loaded. Results pass through the same workgroup memory, a
- * row of fragments at a time, to the lanes, which finish and store them.
+ * straight from memory, where they lie so that fragments can be loaded. Results pass through the same workgroup memory to
+ * the lanes, which finish and store them (subgroup-matrix-results.ts).
  */
 import { storedElements } from '../../kernel-layout.ts';
 import { contractionProblem, linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { axis, substitute } from '../../kernel-index.ts';
 import type { Kernel } from '../../kernel.ts';
-import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile, resultPitch } from '../../kernel-fragments.ts';
+import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile } from '../../kernel-fragments.ts';
 import type { FragmentOperand, FragmentProblem } from '../../kernel-fragments.ts';
 import type { Space } from '../../plan.ts';
 import type { SubgroupMatrixSchedule } from '../../schedule.ts';
@@ -21,11 +21,11 @@ import { add, assign, barrier, div, element, forOf, mod, mul, ref, u32 } from '.
 import { U32 } from '../wgsl.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { emitDepth } from './contraction-depth.ts';
-import { emitEpilogue } from './contraction-epilogue.ts';
 import type { Staging } from './contraction-operand.ts';
 import { emitPrologue } from './contraction-prologue.ts';
-import { defineGroups } from './contraction-tile.ts';
-import { clearGrid, enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid, resultLanes } from './fragment-memory.ts';
+import { clearGrid, enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid } from './fragment-memory.ts';
+import { emitResults } from './subgroup-matrix-results.ts';
+import type { Results } from './subgroup-matrix-results.ts';
 import { emitSplitDepth, joinSums, SplitTile, splitWidth } from './subgroup-matrix-split.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
@@ -133,7 +133,7 @@ class SubgroupMatrices {
       new SplitTile(emitter, values, problem, side, { ...staging[side], wide: splitWidth(problem, side, memory.words) }, memory, start / memory.wide, room[side] / 2);
     const [left, right] = [tile('left', 0), tile('right', room.left)];
     const clear = (): void => [high, low].forEach((sums) => clearGrid(emitter, sums));
-    const inverse = emitSplitDepth(emitter, [left, right], staging.left, clear, () => {
+    const inverse = emitSplitDepth(emitter, [left, right], { ...staging.left, subgroupSize: schedule.subgroupSize }, clear, () => {
       for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) {
         const [a, b] = [this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth))];
         this.accumulate(high, a, b);
@@ -178,57 +178,9 @@ class SubgroupMatrices {
     return substitute(operand.start, new Map([[from, axis({ name: to, extent })]]));
   }
 
-  /**
-   * A row of fragments at a time goes to the lanes, one kind of sums after the other; `join` makes a result of them.
-   * Neighbours stand along the columns, so that they store whole lines.
-   */
-  private finish(kinds: readonly (readonly (readonly WgslExpr[])[])[], join: (sums: readonly WgslExpr[]) => WgslExpr): void {
-    const { emitter, problem, schedule, values, memory } = this;
-    const { fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize } = schedule;
-    const fours = (FRAGMENT / 4) * fragmentsN;
-    const pitch = resultPitch(schedule);
-    const start = emitter.bind('start', mul(emitter.builtin('subgroup_id'), u32(FRAGMENT * pitch)));
-    const lane = emitter.builtin('subgroup_invocation_id');
-    const { lanesM, lanesN } = resultLanes(fours, subgroupSize);
-    const passes = Math.ceil(FRAGMENT / lanesM);
-    const laneM = emitter.bind('lane_m', div(lane, u32(lanesN)));
-    const laneN = emitter.bind('lane_n', mod(lane, u32(lanesN)));
-    const threads = { m: this.workgroups[1] * subgroupsM * lanesM, n: this.workgroups[0] * subgroupsN * lanesN };
-    const columns = defineGroups(
-      emitter, { role: 'n', extent: problem.N, width: 4, threads: threads.n },
-      Array.from({ length: fours / lanesN }, (_, j) => add(add(mul(this.sn, u32(fours)), laneN), u32(j * lanesN))),
-      (thread, j) => Math.floor(thread / lanesN) * fours + j * lanesN + (thread % lanesN),
-    );
-    const rowAt = (subgroup: number, f: number, pass: number): number => (subgroup * fragmentsM + f) * FRAGMENT + pass * lanesM;
-    const put = (row: readonly WgslExpr[]): void => {
-      row.forEach((sum, j) => memory.putResults(add(start, u32((j * FRAGMENT) / 4)), sum, pitch));
-      emitter.push(barrier);
-    };
-    const get = (i: number, j: number): WgslExpr => emitter.bind('sum', memory.results(add(add(start, add(mul(laneM, u32(pitch)), laneN)), u32(i * lanesM * pitch + j * lanesN))));
-    for (let f = 0; f < fragmentsM; f++) {
-      const body = emitter.nested({}, () => {
-        emitter.runs(problem.B * threads.m * threads.n);
-        // All kinds but the last are fetched before the next one takes their place.
-        const earlier = kinds.slice(0, -1).map((sums) => {
-          put(sums[f]);
-          const got = Array.from({ length: passes }, (_, i) => Array.from({ length: fours / lanesN }, (__, j) => get(i, j)));
-          emitter.push(barrier);
-          return got;
-        });
-        put(kinds.at(-1)![f]);
-        const rows = defineGroups(
-          emitter, { role: 'm', extent: problem.M, width: 1, threads: threads.m },
-          Array.from({ length: passes }, (_, pass) => add(add(mul(this.sm, u32(fragmentsM * FRAGMENT)), laneM), u32(rowAt(0, f, pass)))),
-          (thread, pass) => rowAt(Math.floor(thread / lanesM), f, pass) + (thread % lanesM),
-        );
-        const sum = (i: number, j: number): WgslExpr => {
-          const own = get(i, j);
-          return earlier.length === 0 ? own : emitter.bind('whole', join([...earlier.map((got) => got[i][j]), own]));
-        };
-        emitEpilogue(emitter, values, problem, { rows: rows.flatMap((g) => g.points), columns, sum, threadsN: threads.n, repeats: problem.B });
-      });
-      emitter.push({ kind: 'block', body });
-      if (f + 1 < fragmentsM) emitter.push(barrier);
-    }
+  private finish(kinds: Results['kinds'], join: Results['join']): void {
+    const { emitter, values, problem, schedule, memory, workgroups } = this;
+    const subgroups = { m: workgroups[1] * schedule.subgroupsM, n: workgroups[0] * schedule.subgroupsN };
+    emitResults(emitter, values, { problem, schedule, room: fragmentRoom(problem, schedule), memory, at: { m: this.sm, n: this.sn }, subgroups, kinds, join });
   }
 }
