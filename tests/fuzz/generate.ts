@@ -1,5 +1,6 @@
 /** A program and the ways to compile it, from a seed. */
 import { GRAPH_PASSES } from '../../src/passes/pipeline.ts';
+import { MATRIX_UNITS } from '../helpers/null-device.ts';
 import { Random } from '../helpers/random.ts';
 import { randomGraph } from '../helpers/random-graph.ts';
 import { PLAIN, type Fuzzed, type Machine, type Variant } from './check.ts';
@@ -17,7 +18,8 @@ export function programOf(seed: number): Fuzzed {
 /** The usual compilation, on one target or the other, and one of another kind. */
 export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | undefined): Variant[] {
   const random = new Random(seed * 17 + 3);
-  const half = machine?.target.shaderF16 ?? false;
+  const native = machine?.target ?? MATRIX_UNITS;
+  const half = native.shaderF16;
   // Drawn apart, so that a seed's other choices do not depend on it.
   const inputs = new Random(seed * 13 + 7).chance(0.5) ? ({ inputs: 'f16' } as const) : {};
   const without = random.chance(0.5) ? [] : GRAPH_PASSES.flatMap((_, i) => (random.chance(0.4) ? [i] : []));
@@ -34,7 +36,7 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
     },
   ];
   const own = new Random(seed * 11 + 5);
-  const split = (machine?.target.subgroupMatrix.length ?? 0) > 0 && own.chance(0.6) ? { split: own.integer(0, 999) } : {};
+  const split = native.subgroupMatrix.length > 0 && own.chance(0.6) ? { split: own.integer(0, 999) } : {};
   return variants.map((v) => {
     if (v.storage === 'f16') return { ...v, ...inputs };
     return 'split' in split && v.target.startsWith('web') ? { ...v, ...split, target: 'native' } : v.target === 'native' ? { ...v, ...split } : v;

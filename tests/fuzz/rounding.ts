@@ -16,6 +16,8 @@ import { evaluateGraph, type Bindings } from '../../src/reference/graph.ts';
 export interface Arithmetic {
   /** Spacing of numbers near 1: 2^-23 for f32. */
   readonly unit: number;
+  /** The greatest number: what is above it on the way becomes infinite. */
+  readonly most: number;
   /** Relative and absolute error of a stored weight, and of a stored intermediate value. */
   readonly weights: { readonly relative: number; readonly absolute: number };
   readonly stored?: { readonly relative: number; readonly absolute: number; readonly most: number };
@@ -24,13 +26,14 @@ export interface Arithmetic {
 const F32_UNIT = 2 ** -23;
 const HALF = { relative: 2 ** -11, absolute: 2 ** -25, most: 65504 };
 const SINGLE = { relative: 2 ** -24, absolute: 2 ** -149 };
+const MOST_F32 = (2 - F32_UNIT) * 2 ** 127;
 
 /** Shader arithmetic on f32, with f16 weights, or with all of it stored as f16. */
-export const F32: Arithmetic = { unit: F32_UNIT, weights: SINGLE };
-export const F16_WEIGHTS: Arithmetic = { unit: F32_UNIT, weights: HALF };
-export const F16: Arithmetic = { unit: F32_UNIT, weights: HALF, stored: HALF };
+export const F32: Arithmetic = { unit: F32_UNIT, most: MOST_F32, weights: SINGLE };
+export const F16_WEIGHTS: Arithmetic = { unit: F32_UNIT, most: MOST_F32, weights: HALF };
+export const F16: Arithmetic = { unit: F32_UNIT, most: MOST_F32, weights: HALF, stored: HALF };
 /** Two evaluations in double precision that take different ways to one value; some operations' errors are below their f32 allowance. */
-export const F64: Arithmetic = { unit: 2 ** -50, weights: { relative: 2 ** -52, absolute: 0 } };
+export const F64: Arithmetic = { unit: 2 ** -50, most: Number.MAX_VALUE, weights: { relative: 2 ** -52, absolute: 0 } };
 
 interface Bounded {
   readonly value: Tensor;
@@ -48,7 +51,10 @@ export function boundErrors(graph: Graph, bindings: Bindings, arithmetic: Arithm
     onNode: (node, value) => {
       const args = node.args.map((id) => known.get(id)!);
       const error = sanitize(errorOf(node, args, value, arithmetic));
-      const { stored } = arithmetic;
+      const { stored, most } = arithmetic;
+      if (node.dtype === 'f32' && node.op !== 'input' && node.op !== 'constant') {
+        for (let i = 0; i < error.length; i++) if (Math.abs(value.data[i]) + error[i] > most) error[i] = Infinity;
+      }
       if (stored && node.dtype === 'f32' && node.op !== 'input') {
         for (let i = 0; i < error.length; i++) {
           const size = Math.abs(value.data[i]);
