@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageFiles } from '../src/cli/packages.ts';
 import { generateKernel } from '../src/codegen/generate.ts';
 import type { Model } from '../src/codegen/runtime/model.ts';
-import { partSizes } from '../src/codegen/runtime/parts.ts';
+import { runParts } from '../src/codegen/run-parts.ts';
 import { compileGraph, packWeights } from '../src/compile.ts';
 import { binary, load, number } from '../src/kernel-expr.ts';
 import { axis } from '../src/kernel-index.ts';
@@ -58,9 +58,12 @@ function powered(shift: Int32Array, times: number): number[] {
 }
 
 describe('parts of a run', () => {
+  /** Of so many dispatches, nothing of which is predicted. */
+  const unpredicted = (count: number): number[] => runParts(new Array<undefined>(count).fill(undefined));
+
   test('hold every dispatch, and grow', () => {
     for (let count = 0; count < 3000; count++) {
-      const sizes = partSizes(count);
+      const sizes = unpredicted(count);
       expect(sizes.reduce((a, b) => a + b)).toBe(count);
       expect(sizes.every((size, i) => i === 0 || size > sizes[i - 1])).toBe(true);
       expect(sizes.length).toBeLessThanOrEqual(5);
@@ -68,8 +71,14 @@ describe('parts of a run', () => {
   });
 
   test('are one where a second would not be worth its submit', () => {
-    expect([0, 1, 30, 50].map(partSizes)).toEqual([[0], [1], [30], [50]]);
-    expect([62, 120, 154, 400].map(partSizes)).toEqual([[22, 40], [36, 84], [44, 110], [31, 69, 300]]);
+    expect([0, 1, 30, 50].map(unpredicted)).toEqual([[0], [1], [30], [50]]);
+    expect([62, 120, 154, 400].map(unpredicted)).toEqual([[22, 40], [36, 84], [44, 110], [31, 69, 300]]);
+  });
+
+  test('begin with few dispatches where these are predicted to take long', () => {
+    expect(runParts(new Array<number>(111).fill(30))).toEqual([12, 99]);
+    expect(runParts([...new Array<number>(10).fill(2), ...new Array<number>(90).fill(100)])).toEqual([13, 87]);
+    expect(runParts(new Array<number>(40).fill(1000))).toEqual([1, 39]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { BufferId } from '../kernel.ts';
 import type { Plan, PlannedBuffer } from '../plan.ts';
 import { formatLocation } from '../source.ts';
 import { WEB_LIMITS } from '../targets.ts';
+import { runParts } from './run-parts.ts';
 import type { DType, InputPort, KernelEntry, PackagePlan, PackageReport, Port, StepReport, WeightEntry, WeightsManifest } from './runtime/plan.ts';
 import type { KernelCode, WgslModule, WgslType } from './wgsl.ts';
 
@@ -120,7 +121,7 @@ function checkAliasing(steps: PackagePlan['steps'], buffers: PackagePlan['buffer
 }
 
 /** plan.js */
-export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCode[]): PackagePlan {
+export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCode[], predicted?: PredictedTimes): PackagePlan {
   const used = [...new Set(plan.steps.flatMap((step) => step.args))];
   const indexOf = new Map<BufferId, number>(used.map((id, i) => [id, i]));
   const places = new Map(plan.buffers.map((b) => [b.buffer.id, b]));
@@ -148,6 +149,7 @@ export function packagePlan(graph: Graph, plan: Plan, kernels: readonly KernelCo
     buffers,
     kernels: entries,
     steps,
+    parts: runParts(steps.map((_, i) => predicted && 1000 * predicted.milliseconds[i])),
   };
 }
 

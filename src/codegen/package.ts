@@ -69,7 +69,7 @@ export function emitWeights(plan: Plan, weights: readonly WeightShard[]): Packag
 export function emitPackage(input: PackageInput): PackageFiles {
   const { graph, plan, kernels, weights } = input;
   const labels = labelsOf(graph, input.labelSet);
-  const facts: ModuleFacts = { plan: packagePlan(graph, plan, kernels), doc: graph.doc, inputs: graph.inputs, outputs: graph.outputs, labels };
+  const facts: ModuleFacts = { plan: packagePlan(graph, plan, kernels, input.predicted), doc: graph.doc, inputs: graph.inputs, outputs: graph.outputs, labels };
   const name = packageName(graph.name);
   const files = new Map<string, string | Uint8Array>([
     ['package.json', packageJson(name, `${graph.name} for WebGPU, compiled by vitc`)],

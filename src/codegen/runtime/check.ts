@@ -36,6 +36,7 @@ const PLAN: Record<keyof PackagePlan, Test> = {
   buffers: list(list(count, 3)),
   kernels: list(record({ id: matches(/^\w+$/), access: matches(/^[rs]*$/), workgroups: list(count, 3) })),
   steps: list(list(count)),
+  parts: list(count),
 };
 
 /** Throws 'bad-package', which names the part of plan.js that is wrong. */
@@ -49,6 +50,7 @@ export function checkPlan(plan: PackagePlan): void {
   check([...plan.inputs, ...plan.outputs].every(fits), 'a tensor lies outside of the arena');
   check(buffers.every(([space, offset, bytes]) => offset + bytes <= [arenaBytes, ...shards][space]), 'a buffer lies outside of its space');
   check(plan.steps.every(([kernel, ...args]) => args.length === kernels[kernel]?.access.length && args.every((i) => i < buffers.length)), 'a step has no kernel or buffer');
+  check(plan.parts.reduce((sum, steps) => sum + steps, 0) === plan.steps.length, 'its parts are not all of its steps');
 }
 
 // Shards are files beside weights.json, not of other places.

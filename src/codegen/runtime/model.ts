@@ -6,7 +6,6 @@ import type { Readers, Upload } from './inputs.ts';
 import { isGpuBuffer, readInputs } from './inputs.ts';
 import type { Dispatch } from './kernels.ts';
 import { recordDispatches } from './kernels.ts';
-import { partSizes } from './parts.ts';
 import type { PackagePlan, PackageReport, StepReport } from './plan.ts';
 import { bytesOf } from './plan.ts';
 import type { Copy } from './readback.ts';
@@ -64,7 +63,7 @@ export class Model<Inputs, Outputs> {
     this.#uploads = new Uploads(resources.device, plan.inputs.map(bytesOf));
     this.#readback = new Readback(resources.device, plan.outputs, resources.arena);
     let end = 0;
-    this.#parts = partSizes(resources.dispatches.length).map((size) => resources.dispatches.slice(end, (end += size)));
+    this.#parts = plan.parts.map((size) => resources.dispatches.slice(end, (end += size)));
     this.#recordNext();
     this.#forget = onLost(resources.device, (info) => this.#end(deviceLost(plan.name, info)));
   }

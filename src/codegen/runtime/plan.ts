@@ -51,6 +51,8 @@ export interface PackagePlan {
   readonly kernels: readonly KernelEntry[];
   /** [kernel, buffer, buffer, ...]: the buffers in the order of the kernel's bindings. */
   readonly steps: readonly (readonly number[])[];
+  /** Steps of each part of a run: the GPU works on one while the CPU submits the next. At least one part. */
+  readonly parts: readonly number[];
 }
 
 /** `kernels/ID.wgsl`, entry point `main`, all bindings in group 0. */
