@@ -17,6 +17,7 @@ import { evaluateGraph } from './reference/graph.ts';
 import { depthParts } from './schedule/depth.ts';
 import { plan as makePlan } from './schedule/plan.ts';
 import { acceptsPrologue } from './schedule/prologue.ts';
+import { keepsRows } from './schedule/row.ts';
 import { chooseSchedule } from './schedule/rules.ts';
 import type { Schedule } from './schedule.ts';
 import type { Source } from './source.ts';
@@ -121,6 +122,7 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
     attention: (kernel) => chooseSchedule(kernel, options.target).family !== 'generic',
     prologue: (before, after) => acceptsPrologue(before, after, options.target),
     depth: (kernel, offered) => depthParts(kernel, offered, options.target),
+    addsParts: (kernel) => keepsRows(kernel, options.target),
     target: options.target,
     storage: options.dtype,
     inputs: options.inputs,

@@ -8,6 +8,7 @@ import { bufferOf, needsRanks, ranksOf } from './body.ts';
 import { isHeavy } from './cost.ts';
 import { draftCopy, draftNode, draftRanks, draftTwice, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
+import { joinSum } from './join-sums.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
 import { kernelName } from './names.ts';
@@ -31,6 +32,8 @@ export interface LowerOptions extends StoredAs {
   readonly prologue?: AcceptsPrologue;
   /** Whether a contraction's depth is to be divided between workgroups, asked for each (split-depth.ts). Never, where absent. */
   readonly depth?: DividesDepth;
+  /** Whether a kernel of rows may add the parts of what it reads, asked for each that could (join-sums.ts). Never, where absent. */
+  readonly addsParts?: (kernel: Kernel) => boolean;
   readonly target: Target;
 }
 
@@ -49,6 +52,10 @@ class Lowering {
   readonly #finisher = new Finisher((name) => this.#buffer(name));
   readonly #storageOf: (id: NodeId) => Storage;
   readonly #splits = new Map<Kernel, SplitDepth | undefined>();
+  /** Of kernels whose buffers go by their ids. */
+  readonly #joins = new Finisher((id) => [...this.#buffers.values()].find((b) => b.id === id)!);
+  /** The last call, where it adds the parts of a divided contraction, and the nodes that it computes. */
+  #lastSum: { readonly call: KernelCall; readonly nodes: readonly Node[] } | undefined;
   /** The output that a node is stored as. */
   readonly #outputOf = new Map<NodeId, string>();
 
@@ -94,7 +101,11 @@ class Lowering {
     const { origin } = this.graph.nodes[id];
     const split = this.#split(kernel, computed);
     if (!split) {
-      this.#calls.push({ kernel, args: ids, origin, ops: ops(computed) });
+      const call: KernelCall = { kernel, args: ids, origin, ops: ops(computed) };
+      const joined = this.#joinLastSum(call, computed);
+      if (joined) this.#calls.pop();
+      this.#calls.push(joined ?? call);
+      this.#lastSum = undefined;
       return;
     }
     const parts: Buffer = { id: `p${this.#buffers.size}`, ...split.parts, kind: 'temp', name: `${placeOf(this.graph.nodes[id])}.parts` };
@@ -104,7 +115,19 @@ class Lowering {
     // The products belong to both; the work to the first.
     const again = ops(before).filter((o) => opDef(o.op as Node['op']).class === 'contraction').map((o): CallOp => ({ ...o, flops: 0, unfusedBytes: 0 }));
     this.#calls.push({ kernel: split.products.kernel, args: split.products.args.map((a) => idOf.get(a)!), origin, ops: ops(before) });
-    this.#calls.push({ kernel: split.sum.kernel, args: split.sum.args.map((a) => idOf.get(a)!), origin, ops: [...again, ...ops(after)] });
+    this.#lastSum = { call: { kernel: split.sum.kernel, args: split.sum.args.map((a) => idOf.get(a)!), origin, ops: [...again, ...ops(after)] }, nodes: after };
+    this.#calls.push(this.#lastSum.call);
+  }
+
+  /** The call of a kernel of rows that also adds the parts of what it reads, in place of the call before it. */
+  #joinLastSum(rows: KernelCall, computed: readonly Node[]): KernelCall | undefined {
+    const { addsParts, target } = this.options;
+    const last = this.#lastSum;
+    if (!addsParts || !last) return undefined;
+    const nodes = new Set([...last.nodes, ...computed].map((n) => n.id));
+    const joined = joinSum(last.call, rows, this.#joins, (id) => [...this.#buffers.values()].find((b) => b.id === id)!.shape, ({ stages }) => kernelName(this.graph, nodes, stages, ['parts']));
+    if (!joined || joined.kernel.params.length > target.limits.maxStorageBuffersPerShaderStage || !addsParts(joined.kernel)) return undefined;
+    return { kernel: joined.kernel, args: joined.args, origin: rows.origin, ops: [...last.call.ops, ...rows.ops] };
   }
 
   /** Whether and how a kernel's depth is divided; told once for each. */

@@ -18,6 +18,12 @@ const SHORT = 32;
 /** Threads that keep a GPU busy. */
 const BUSY = 1 << 15;
 
+/** Whether threads share rows and keep them, so that what a row is made of is computed once. */
+export function keepsRows(kernel: Kernel, target: Target): boolean {
+  const schedule = rowSchedule(kernel, target);
+  return schedule !== undefined && schedule.cache && schedule.threads > 1;
+}
+
 export function rowSchedule(kernel: Kernel, target: Target): RowSchedule | undefined {
   const form = matchRow(kernel);
   if (!form || (!target.software && isShortSumOfColumns(kernel, form))) return undefined;

@@ -36,6 +36,7 @@ import { plan as makePlan } from '../../src/schedule/plan.ts';
 import { matrixSchedules } from '../../src/schedule/subgroup-matrix.ts';
 import type { AttentionTilesSchedule } from '../../src/schedule.ts';
 import { acceptsPrologue } from '../../src/schedule/prologue.ts';
+import { keepsRows } from '../../src/schedule/row.ts';
 import { chooseSchedule } from '../../src/schedule/rules.ts';
 import { WEB as WEB_TARGET, type Target } from '../../src/targets.ts';
 import { verifyProgram } from '../../src/verify-kernel.ts';
@@ -245,7 +246,7 @@ function lowerChecked(main: Graph, { fuse, attention, storage, inputs, parts }: 
   const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
   const random = new Random(parts ?? 0);
   const depth: DividesDepth = (kernel, offered) => (parts === undefined ? depthParts(kernel, offered, target) : random.chance(0.8) ? random.pick(offered) : undefined);
-  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, target, storage, inputs });
+  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, addsParts: (kernel) => parts !== undefined || keepsRows(kernel, target), target, storage, inputs });
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));

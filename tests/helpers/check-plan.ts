@@ -19,6 +19,8 @@ export interface CheckOptions extends PlanOptions {
   readonly prologue?: boolean;
   /** Whether depths of contractions are divided. */
   readonly depth?: DividesDepth;
+  /** Kernels of rows add the parts of what they read wherever they can. */
+  readonly addsParts?: boolean;
   readonly storage?: 'f32' | 'f16';
   /** Over the greatest magnitude of an output. */
   readonly tolerance?: number;
@@ -30,8 +32,8 @@ export async function checkOnDevice(device: GPUDevice, graph: Graph, options: Ch
   // Counting takes a binding of its own.
   const bindings = Math.min(options.target.limits.maxStorageBuffersPerShaderStage, device.limits.maxStorageBuffersPerShaderStage - 1);
   const target: Target = { ...options.target, limits: { ...options.target.limits, maxStorageBuffersPerShaderStage: bindings } };
-  const { fuse = true, attention = false, prologue = false, depth, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
-  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, prologue: () => prologue, depth, target, storage }), target, options);
+  const { fuse = true, attention = false, prologue = false, addsParts = false, depth, storage = 'f32', tolerance = 2e-6, values = valuesOf } = options;
+  const { value, diagnostics } = plan(lower(graph, { fuse, attention: () => attention, prologue: () => prologue, addsParts: () => addsParts, depth, target, storage }), target, options);
   expect(diagnostics).toEqual([]);
   const inputs = Object.fromEntries(graph.nodes.flatMap((n) => (n.op === 'input' ? [[n.attrs.name, values(n.attrs.name, n.shape, n.dtype)]] : [])));
   const dtypes = new Map(graph.nodes.flatMap((n) => (n.op === 'param' ? [[n.attrs.name, n.dtype] as const] : [])));
