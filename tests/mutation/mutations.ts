@@ -198,4 +198,25 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'const values = Array.from({ length: Math.max(1, unrolled - 1) }, (_, step)',
     about: String.raw`conv\(rearrange\(q`,
   },
+  {
+    name: 'a norm adds the first part as often as there are parts',
+    file: 'src/lower/join-sums.ts',
+    find: '[part.name, constant(i)]',
+    replace: '[part.name, constant(0 * i)]',
+    about: 'norm|Norm|softmax',
+  },
+  {
+    name: 'a norm that adds parts reads the sums where they are not yet',
+    file: 'src/lower/join-sums.ts',
+    find: 'return buffer === made.id ? made.at(at) : load(buffer, at);',
+    replace: 'return load(buffer, at);',
+    about: 'norm|Norm|softmax',
+  },
+  {
+    name: 'a kernel of rows adds the parts of sums that it does not read all of',
+    file: 'src/lower/join-sums.ts',
+    find: 'return own.every(Boolean) && whole ? { at, uses: found.length } : undefined;',
+    replace: 'return { at, uses: found.length };',
+    about: 'norm|Norm|softmax',
+  },
 ];
