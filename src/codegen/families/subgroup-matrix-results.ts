@@ -1,7 +1,7 @@
 /**
  * The way of a subgroup's results from the matrix units to memory: some fragments at a time go to workgroup memory and from
  * there to the lanes, which finish and store them. All of them take that way in one loop, so that what is done with results
- * stands in the kernel once: a kernel of few workgroups waits for every instruction that it has not run before.
+ * stands in the kernel's text once.
  */
 import { FRAGMENT, resultPitch } from '../../kernel-fragments.ts';
 import type { FragmentRoom } from '../../kernel-fragments.ts';
