@@ -3,7 +3,7 @@
  * often a norm next, which reads row by row what the addition has just written. One kernel does both: it adds the parts,
  * goes on with the sums, and stores them too, for those that read them later.
  */
-import type { Shape } from '../graph.ts';
+import type { DType, Shape } from '../graph.ts';
 import type { Axis, BufferId, Expr, Index, Kernel, Stage } from '../kernel.ts';
 import { binary, load, loadsOf, stageAt, substituteExpr } from '../kernel-expr.ts';
 import { isReduce, matchRow, partsOf, type ReduceStage, type RowForm } from '../kernel-forms.ts';
@@ -19,8 +19,8 @@ export interface Call {
 const MOST_LOADS = 128;
 
 /**
- * The kernel of both, made by a finisher that knows buffers by their ids, which are its `args`; undefined where the second is none of rows that reads the sums of the first,
- * each at its own place and at no other.
+ * The kernel of both, made by a finisher that knows buffers by their ids, which are its `args`; undefined where the second
+ * is none of rows that reads the sums of the first, each at its own place and at no other.
  */
 export function joinSum(sum: Call, rows: Call, finisher: Finisher, shapeOf: (id: BufferId) => Shape, name: Draft['name']): Finished | undefined {
   const made = valueOf(sum, shapeOf);
@@ -38,7 +38,7 @@ export function joinSum(sum: Call, rows: Call, finisher: Finisher, shapeOf: (id:
   const axes = form.outputs[0].axes.map((a): Axis => ({ ...a, name: `${a.name}.sum` }));
   const renamed = new Map(form.outputs[0].axes.map((a, i) => [a.name, axis(axes[i])]));
   const { at } = own.of(own.nameOf(made.id)!, place.at.map((index) => substitute(index, renamed)));
-  const whole: Stage = { name: 'sum', axes, body: made.at(at), dtype: 'f32' };
+  const whole: Stage = { name: 'sum', axes, body: made.at(at), dtype: made.dtype };
   const stages = rows.kernel.stages.map((s) => ({ ...s, body: joined(s.body) }));
   return finisher.finish({
     name,
@@ -65,8 +65,15 @@ class Views {
   }
 }
 
+interface Sums {
+  readonly id: BufferId;
+  readonly dtype: DType;
+  readonly parts: number;
+  readonly at: (place: readonly Index[]) => Expr;
+}
+
 /** What a kernel that adds parts stores, as an expression of a place in the buffer that it stores to. */
-function valueOf(call: Call, shapeOf: (id: BufferId) => Shape): { readonly id: BufferId; readonly parts: number; readonly at: (at: readonly Index[]) => Expr } | undefined {
+function valueOf(call: Call, shapeOf: (id: BufferId) => Shape): Sums | undefined {
   const { kernel } = call;
   const found = partsOf(kernel);
   if (!found || found.reduces.length !== 1 || found.outputs.length !== 1 || kernel.stores[0].at) return undefined;
@@ -89,7 +96,7 @@ function valueOf(call: Call, shapeOf: (id: BufferId) => Shape): { readonly id: B
     const own = reshapeIndex(place, shapeOf(id), shape);
     return named(out.body, new Map(out.axes.map((a, d) => [a.name, own[d]])), sumAt);
   };
-  return { id, parts: part.extent, at };
+  return { id, dtype: out.dtype, parts: part.extent, at };
 }
 
 /** A sum of parts uses no stage. */

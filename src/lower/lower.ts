@@ -53,7 +53,7 @@ class Lowering {
   readonly #storageOf: (id: NodeId) => Storage;
   readonly #splits = new Map<Kernel, SplitDepth | undefined>();
   /** Of kernels whose buffers go by their ids. */
-  readonly #joins = new Finisher((id) => [...this.#buffers.values()].find((b) => b.id === id)!);
+  readonly #joins = new Finisher((id) => this.#bufferById(id));
   /** The last call, where it adds the parts of a divided contraction, and the nodes that it computes. */
   #lastSum: { readonly call: KernelCall; readonly nodes: readonly Node[] } | undefined;
   /** The output that a node is stored as. */
@@ -125,7 +125,7 @@ class Lowering {
     const last = this.#lastSum;
     if (!addsParts || !last) return undefined;
     const nodes = new Set([...last.nodes, ...computed].map((n) => n.id));
-    const joined = joinSum(last.call, rows, this.#joins, (id) => [...this.#buffers.values()].find((b) => b.id === id)!.shape, ({ stages }) => kernelName(this.graph, nodes, stages, ['parts']));
+    const joined = joinSum(last.call, rows, this.#joins, (id) => this.#bufferById(id).shape, ({ stages }) => kernelName(this.graph, nodes, stages, ['parts']));
     if (!joined || joined.kernel.params.length > target.limits.maxStorageBuffersPerShaderStage || !addsParts(joined.kernel)) return undefined;
     return { kernel: joined.kernel, args: joined.args, origin: rows.origin, ops: [...last.call.ops, ...rows.ops] };
   }
@@ -159,6 +159,10 @@ class Lowering {
     let buffer = this.#buffers.get(name);
     if (!buffer) this.#buffers.set(name, (buffer = this.#makeBuffer(name)));
     return buffer;
+  }
+
+  #bufferById(id: BufferId): Buffer {
+    return [...this.#buffers.values()].find((b) => b.id === id)!;
   }
 
   #makeBuffer(name: string): Buffer {
