@@ -5,6 +5,7 @@ import { runPasses } from '../src/passes/pipeline.ts';
 import { splitStatic } from '../src/passes/static.ts';
 import { depthParts } from '../src/schedule/depth.ts';
 import { plan } from '../src/schedule/plan.ts';
+import { keepsRows } from '../src/schedule/row.ts';
 import { chooseSchedule } from '../src/schedule/rules.ts';
 import { WEB, type Target } from '../src/targets.ts';
 import { presetGraph, zooPresets } from './helpers/zoo.ts';
@@ -16,7 +17,7 @@ const firsts = [...new Map(zooPresets().toReversed().map((p) => [p.file, p])).va
 
 test.each(firsts.flatMap((p) => [1, 8].map((batch) => [p.name, batch, p] as const)))('%s at batch %i', { timeout: 60_000 }, (_, batch, preset) => {
   const { main } = splitStatic(runPasses(presetGraph(preset, batch)));
-  const program = lower(main, { fuse: true, attention: (kernel) => chooseSchedule(kernel, TARGET).family !== 'generic', prologue: () => true, depth: (kernel, offered) => depthParts(kernel, offered, TARGET), target: TARGET, storage: 'f32' });
+  const program = lower(main, { fuse: true, attention: (kernel) => chooseSchedule(kernel, TARGET).family !== 'generic', prologue: () => true, depth: (kernel, offered) => depthParts(kernel, offered, TARGET), addsParts: (kernel) => keepsRows(kernel, TARGET), target: TARGET, storage: 'f32' });
   const { value, diagnostics } = plan(program, TARGET);
   expect(diagnostics).toEqual([]);
   expect(value!.arenaBytes).toBeLessThanOrEqual(1.05 * value!.livenessBound);

@@ -33,6 +33,10 @@ const JOINED: Record<string, Graph> = {
     return [s.binary('add', sum, s.linear(s.layerNorm(sum), 48))];
   }),
   'a norm that is stored with its axes exchanged': graphOf((s) => [s.einsum('b t c, b t d -> b c d', s.layerNorm(block(s, s.input('x', [2, 9, 48]))), s.input('y', [2, 9, 7]))]),
+  'rows that are stored along two axes': graphOf((s) => {
+    const sum = s.reshape(block(s, s.input('x', [1, 9, 48])), [3, 3, 48]);
+    return [s.layerNorm(s.reshape(sum, [9, 48])), sum];
+  }),
   'softmax of the products': graphOf((s) => [s.softmax(s.linear(s.input('x', [1, 3, 40]), 48))]),
   'batches': graphOf((s) => [s.layerNorm(block(s, s.input('x', [3, 5, 48])))]),
 };

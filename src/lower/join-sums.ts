@@ -8,7 +8,7 @@ import type { Axis, BufferId, Expr, Index, Kernel, Stage } from '../kernel.ts';
 import { binary, load, loadsOf, stageAt, substituteExpr } from '../kernel-expr.ts';
 import { isReduce, matchRow, partsOf, type ReduceStage, type RowForm } from '../kernel-forms.ts';
 import { axesOf, axis, constant, isConstant, plainAxis, reshapeIndex, sameIndex, substitute } from '../kernel-index.ts';
-import type { Draft, Finished, Finisher } from './finish.ts';
+import type { Draft, Finisher } from './finish.ts';
 
 export interface Call {
   readonly kernel: Kernel;
@@ -18,85 +18,87 @@ export interface Call {
 /** Loads of parts that are written out: for each use of a sum, each of its parts. Registers hold a sum's parts only until they are added. */
 const MOST_LOADS = 128;
 
+/** A buffer as a kernel sees it, whose axes may be others than those it was made with; its name as a draft's. */
+export interface View {
+  readonly id: BufferId;
+  readonly shape: Shape;
+}
+
+export const nameOfView = ({ id, shape }: View): string => JSON.stringify({ id, shape });
+export const viewOf = (name: string): View => JSON.parse(name) as View;
+
 /**
- * The kernel of both, made by a finisher that knows buffers by their ids, which are its `args`; undefined where the second
- * is none of rows that reads the sums of the first, each at its own place and at no other.
+ * The kernel of both, made by a finisher of views; undefined where the second is none of rows that reads the sums of the
+ * first, each at its own place and at no other.
  */
-export function joinSum(sum: Call, rows: Call, finisher: Finisher, shapeOf: (id: BufferId) => Shape, name: Draft['name']): Finished | undefined {
-  const made = valueOf(sum, shapeOf);
+export function joinSum(sum: Call, rows: Call, finisher: Finisher, name: Draft['name']): { readonly kernel: Kernel; readonly args: readonly BufferId[] } | undefined {
+  const made = valueOf(sum);
   const form = matchRow(rows.kernel);
   if (!made || !form || form.row.length === 0) return undefined;
-  const own = new Views(rows, shapeOf);
-  const place = placeOf(rows.kernel, form, own.nameOf(made.id));
-  if (!place || made.parts * place.uses > MOST_LOADS) return undefined;
+  const own = viewsOf(rows);
+  const [x, view] = [...own].find(([, { id }]) => id === made.view.id) ?? [];
+  const place = x === undefined ? undefined : placeOf(rows.kernel, form, x);
+  if (!view || !place || made.parts * place.uses > MOST_LOADS) return undefined;
+  // Bindings must not overlap, so that a buffer of both kernels has to be one binding.
+  const seen = new Map([...own.values()].map((v) => [v.id, nameOfView(v)]));
+  if (made.others.some((v) => nameOfView(v) !== (seen.get(v.id) ?? nameOfView(v)))) return undefined;
 
-  const joined = (body: Expr): Expr => substituteExpr(body, new Map(), (e) => {
-    if (e.kind !== 'load') return e;
-    const { buffer, at } = own.of(e.buffer, e.at);
-    return buffer === made.id ? made.at(at) : load(buffer, at);
-  });
+  const valueAt = (at: readonly Index[]): Expr => made.at(reshapeIndex(at, view.shape, made.view.shape));
+  const joined = (body: Expr): Expr => substituteExpr(body, new Map(), (e) => (e.kind !== 'load' ? e : e.buffer === x ? valueAt(e.at) : load(nameOfView(own.get(e.buffer)!), e.at)));
   const axes = form.outputs[0].axes.map((a): Axis => ({ ...a, name: `${a.name}.sum` }));
   const renamed = new Map(form.outputs[0].axes.map((a, i) => [a.name, axis(axes[i])]));
-  const { at } = own.of(own.nameOf(made.id)!, place.at.map((index) => substitute(index, renamed)));
-  const whole: Stage = { name: 'sum', axes, body: made.at(at), dtype: made.dtype };
+  const at = place.at.map((index) => substitute(index, renamed));
+  const whole: Stage = { name: 'sum', axes, body: valueAt(at), dtype: made.dtype };
   const stages = rows.kernel.stages.map((s) => ({ ...s, body: joined(s.body) }));
-  return finisher.finish({
+  const { kernel, args } = finisher.finish({
     name,
     stages: [...stages.filter(isReduce), whole, ...stages.filter((s) => !isReduce(s))],
     stores: [
-      { buffer: made.id, stage: whole.name, at },
-      ...rows.kernel.stores.map((s) => ({ ...own.of(s.buffer, s.at ?? stages.find((stage) => stage.name === s.stage)!.axes.map(axis)), stage: s.stage })),
+      { buffer: nameOfView(view), stage: whole.name, at },
+      ...rows.kernel.stores.map((s) => ({ buffer: nameOfView(own.get(s.buffer)!), stage: s.stage, at: s.at ?? stages.find((stage) => stage.name === s.stage)!.axes.map(axis) })),
     ],
   });
+  return { kernel, args: args.map((a) => viewOf(a).id) };
 }
 
-/** A kernel's buffers by their ids and as they are shaped; to the kernel they have names, and may have lost axes. */
-class Views {
-  constructor(private readonly call: Call, private readonly shapeOf: (id: BufferId) => Shape) {}
-
-  of(name: string, at: readonly Index[]): { readonly buffer: BufferId; readonly at: readonly Index[] } {
-    const { kernel: { params }, args } = this.call;
-    const position = params.findIndex((p) => p.name === name);
-    return { buffer: args[position], at: reshapeIndex(at, params[position].shape, this.shapeOf(args[position])) };
-  }
-
-  nameOf(id: BufferId): string | undefined {
-    return this.call.kernel.params[this.call.args.indexOf(id)]?.name;
-  }
+/** A call's buffers by the kernel's names. */
+function viewsOf({ kernel, args }: Call): ReadonlyMap<string, View> {
+  return new Map(kernel.params.map(({ name, shape }, i) => [name, { id: args[i], shape }]));
 }
 
 interface Sums {
-  readonly id: BufferId;
+  /** Where they are stored, and what is loaded for them. */
+  readonly view: View;
+  readonly others: readonly View[];
   readonly dtype: DType;
   readonly parts: number;
+  /** The sum at a place of what is stored. */
   readonly at: (place: readonly Index[]) => Expr;
 }
 
-/** What a kernel that adds parts stores, as an expression of a place in the buffer that it stores to. */
-function valueOf(call: Call, shapeOf: (id: BufferId) => Shape): Sums | undefined {
+/** What a kernel stores that adds parts. */
+function valueOf(call: Call): Sums | undefined {
   const { kernel } = call;
   const found = partsOf(kernel);
   if (!found || found.reduces.length !== 1 || found.outputs.length !== 1 || kernel.stores[0].at) return undefined;
   const { reduces: [acc], outputs: [out] } = found;
   const { reduce: { op, axes: [part, ...others] } } = acc;
   if (op !== 'sum' || acc.dtype !== 'f32' || others.length > 0) return undefined;
-  const views = new Views(call, shapeOf);
-  const named = (e: Expr, map: ReadonlyMap<string, Index>, sumAt: (at: readonly Index[]) => Expr): Expr => substituteExpr(e, map, (leaf) => {
-    if (leaf.kind === 'stage') return sumAt(leaf.at);
-    const { buffer, at } = views.of(leaf.buffer, leaf.at);
-    return load(buffer, at);
-  });
+  const views = viewsOf(call);
+  const named = (e: Expr, map: ReadonlyMap<string, Index>, sumAt: (at: readonly Index[]) => Expr): Expr =>
+    substituteExpr(e, map, (leaf) => (leaf.kind === 'stage' ? sumAt(leaf.at) : load(nameOfView(views.get(leaf.buffer)!), leaf.at)));
   const sumAt = (at: readonly Index[]): Expr => {
     const terms = Array.from({ length: part.extent }, (_, i) => named(acc.body, new Map([...acc.axes.map((a, d): [string, Index] => [a.name, at[d]]), [part.name, constant(i)]]), stageNone));
     return terms.reduce((a, b) => binary('add', a, b));
   };
-  const { name, shape } = kernel.params.find((p) => p.name === kernel.stores[0].buffer)!;
-  const { buffer: id } = views.of(name, shape.map(() => constant(0)));
-  const at = (place: readonly Index[]): Expr => {
-    const own = reshapeIndex(place, shapeOf(id), shape);
-    return named(out.body, new Map(out.axes.map((a, d) => [a.name, own[d]])), sumAt);
+  const { buffer } = kernel.stores[0];
+  return {
+    view: views.get(buffer)!,
+    others: [...views].flatMap(([name, view]) => (name === buffer ? [] : [view])),
+    dtype: out.dtype,
+    parts: part.extent,
+    at: (place) => named(out.body, new Map(out.axes.map((a, d) => [a.name, place[d]])), sumAt),
   };
-  return { id, dtype: out.dtype, parts: part.extent, at };
 }
 
 /** A sum of parts uses no stage. */
@@ -106,9 +108,9 @@ const stageNone = (at: readonly Index[]): Expr => stageAt('none', at);
  * Where a point of the output stands in a buffer, and how often it is loaded there; undefined where it is loaded at other
  * places too, or not all of it is.
  */
-function placeOf(kernel: Kernel, form: RowForm, buffer: string | undefined): { readonly at: readonly Index[]; readonly uses: number } | undefined {
+function placeOf(kernel: Kernel, form: RowForm, buffer: string): { readonly at: readonly Index[]; readonly uses: number } | undefined {
   const shown = form.outputs[0].axes;
-  const shape = kernel.params.find((p) => p.name === buffer)?.shape ?? [];
+  const { shape } = kernel.params.find((p) => p.name === buffer)!;
   const found = kernel.stages.map((stage) => {
     const map = isReduce(stage) ? toOutput(stage, form) : new Map(stage.axes.map((a, i) => [a.name, axis(shown[i])]));
     const loads = loadsOf(stage.body).filter((l) => l.buffer === buffer);

@@ -8,7 +8,7 @@ import { bufferOf, needsRanks, ranksOf } from './body.ts';
 import { isHeavy } from './cost.ts';
 import { draftCopy, draftNode, draftRanks, draftTwice, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
-import { joinSum } from './join-sums.ts';
+import { joinSum, viewOf } from './join-sums.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
 import { kernelName } from './names.ts';
@@ -52,8 +52,10 @@ class Lowering {
   readonly #finisher = new Finisher((name) => this.#buffer(name));
   readonly #storageOf: (id: NodeId) => Storage;
   readonly #splits = new Map<Kernel, SplitDepth | undefined>();
-  /** Of kernels whose buffers go by their ids. */
-  readonly #joins = new Finisher((id) => this.#bufferById(id));
+  readonly #joins = new Finisher((name) => {
+    const { id, shape } = viewOf(name);
+    return { ...[...this.#buffers.values()].find((b) => b.id === id)!, shape };
+  });
   /** The last call, where it adds the parts of a divided contraction, and the nodes that it computes. */
   #lastSum: { readonly call: KernelCall; readonly nodes: readonly Node[] } | undefined;
   /** The output that a node is stored as. */
@@ -125,7 +127,7 @@ class Lowering {
     const last = this.#lastSum;
     if (!addsParts || !last) return undefined;
     const nodes = new Set([...last.nodes, ...computed].map((n) => n.id));
-    const joined = joinSum(last.call, rows, this.#joins, (id) => this.#bufferById(id).shape, ({ stages }) => kernelName(this.graph, nodes, stages, ['parts']));
+    const joined = joinSum(last.call, rows, this.#joins, ({ stages }) => kernelName(this.graph, nodes, stages, ['parts']));
     if (!joined || joined.kernel.params.length > target.limits.maxStorageBuffersPerShaderStage || !addsParts(joined.kernel)) return undefined;
     return { kernel: joined.kernel, args: joined.args, origin: rows.origin, ops: [...last.call.ops, ...rows.ops] };
   }
@@ -159,10 +161,6 @@ class Lowering {
     let buffer = this.#buffers.get(name);
     if (!buffer) this.#buffers.set(name, (buffer = this.#makeBuffer(name)));
     return buffer;
-  }
-
-  #bufferById(id: BufferId): Buffer {
-    return [...this.#buffers.values()].find((b) => b.id === id)!;
   }
 
   #makeBuffer(name: string): Buffer {

@@ -169,7 +169,8 @@ function order(raw: Raw): Raw {
   const strides = output.axes.map((a) => strideOf(offset, a.name) ?? 0);
   const outer = output.axes.map((_, i) => i).sort((a, b) => Math.abs(strides[b]) - Math.abs(strides[a]) || a - b);
   const outputs = raw.stages.filter((s) => !s.reduce);
-  for (const s of outputs) orders.set(s.name, outer);
+  // An output that lies in other parts than the first keeps its order.
+  for (const s of outputs) if (s.axes.length === outer.length) orders.set(s.name, outer);
   const inOrder = (s: Stage): Axis[] => (orders.get(s.name) ?? s.axes.map((_, i) => i)).map((i) => s.axes[i]);
   for (const stage of raw.stages.toReversed()) {
     const places = new Map(inOrder(stage).map((a, i) => [a.name, i]));

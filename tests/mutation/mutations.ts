@@ -208,8 +208,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a norm that adds parts reads the sums where they are not yet',
     file: 'src/lower/join-sums.ts',
-    find: 'return buffer === made.id ? made.at(at) : load(buffer, at);',
-    replace: 'return load(buffer, at);',
+    find: "e.buffer === x ? valueAt(e.at) : load(",
+    replace: "load(",
     about: 'norm|Norm|softmax',
   },
   {
