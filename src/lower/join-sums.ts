@@ -5,7 +5,7 @@
  */
 import type { DType, Shape } from '../graph.ts';
 import type { Axis, BufferId, Expr, Index, Kernel, Stage } from '../kernel.ts';
-import { binary, load, loadsOf, stageAt, substituteExpr } from '../kernel-expr.ts';
+import { binary, load, loadsOf, substituteExpr } from '../kernel-expr.ts';
 import { isReduce, matchRow, partsOf, type ReduceStage, type RowForm } from '../kernel-forms.ts';
 import { axesOf, axis, constant, isConstant, plainAxis, reshapeIndex, sameIndex, substitute } from '../kernel-index.ts';
 import type { Draft, Finisher } from './finish.ts';
@@ -85,10 +85,12 @@ function valueOf(call: Call): Sums | undefined {
   const { reduce: { op, axes: [part, ...others] } } = acc;
   if (op !== 'sum' || acc.dtype !== 'f32' || others.length > 0) return undefined;
   const views = viewsOf(call);
-  const named = (e: Expr, map: ReadonlyMap<string, Index>, sumAt: (at: readonly Index[]) => Expr): Expr =>
+  const placed = (axes: readonly Axis[], at: readonly Index[]) => axes.map((a, d): [string, Index] => [a.name, at[d]]);
+  // The only stage that is used is the sum.
+  const named = (e: Expr, map: ReadonlyMap<string, Index>): Expr =>
     substituteExpr(e, map, (leaf) => (leaf.kind === 'stage' ? sumAt(leaf.at) : load(nameOfView(views.get(leaf.buffer)!), leaf.at)));
   const sumAt = (at: readonly Index[]): Expr => {
-    const terms = Array.from({ length: part.extent }, (_, i) => named(acc.body, new Map([...acc.axes.map((a, d): [string, Index] => [a.name, at[d]]), [part.name, constant(i)]]), stageNone));
+    const terms = Array.from({ length: part.extent }, (_, i) => named(acc.body, new Map([...placed(acc.axes, at), [part.name, constant(i)]])));
     return terms.reduce((a, b) => binary('add', a, b));
   };
   const { buffer } = kernel.stores[0];
@@ -97,12 +99,9 @@ function valueOf(call: Call): Sums | undefined {
     others: [...views].flatMap(([name, view]) => (name === buffer ? [] : [view])),
     dtype: out.dtype,
     parts: part.extent,
-    at: (place) => named(out.body, new Map(out.axes.map((a, d) => [a.name, place[d]])), sumAt),
+    at: (place) => named(out.body, new Map(placed(out.axes, place))),
   };
 }
-
-/** A sum of parts uses no stage. */
-const stageNone = (at: readonly Index[]): Expr => stageAt('none', at);
 
 /**
  * Where a point of the output stands in a buffer, and how often it is loaded there; undefined where it is loaded at other

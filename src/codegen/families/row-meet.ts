@@ -29,20 +29,15 @@ export interface Meeting {
 /** Threads that keep what the others' partial results come to, where there are more than DIRECT. */
 const FEW = 16;
 
-/** The built-ins that combine what the invocations of a subgroup have: of what is the same in whatever order it is combined. */
-const SUBGROUP: Partial<Record<ReduceName, string>> = { max: 'subgroupMax' };
-
 /**
- * The values of all threads of a workgroup combined, in every thread, where subgroups can: `parts` has room for one value of
- * each. The next meeting there has to be a barrier later. Barriers: every thread of the workgroup must come here.
+ * The greatest of the values of all threads of a workgroup, in every thread, by way of its subgroups: `parts` has room for
+ * one value of each. The next meeting there has to be a barrier later. Barriers: every thread of the workgroup must come here.
  */
-export function meetSubgroups(emitter: Emitter, parts: WgslExpr, op: ReduceName, own: WgslExpr, subgroups: number): WgslExpr {
-  const name = SUBGROUP[op];
-  if (!name) throw new Error(`bug: subgroups have no ${op}`);
-  const all = emitter.bind('of_subgroup', same(name, own));
+export function greatestOfSubgroups(emitter: Emitter, parts: WgslExpr, own: WgslExpr, subgroups: number): WgslExpr {
+  const all = emitter.bind('of_subgroup', same('subgroupMax', own));
   const keep = emitter.nested({}, () => emitter.push(assign(element(parts, emitter.builtin('subgroup_id')), all)));
   emitter.push(ifOf(binary('==', emitter.builtin('subgroup_invocation_id'), u32(0)), keep), barrier);
-  return combined(emitter, op, parts, u32(0), subgroups, 1);
+  return combined(emitter, 'max', parts, u32(0), subgroups, 1);
 }
 
 /** The threads' values combined, in every thread of the row. Barriers: every thread of the workgroup must come here. */

@@ -20,7 +20,7 @@ import { F32, U32, valueType, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import type { Staging, Unit } from './contraction-operand.ts';
 import type { FragmentMemory } from './fragment-memory.ts';
-import { meetSubgroups } from './row-meet.ts';
+import { greatestOfSubgroups } from './row-meet.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 /** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
@@ -141,7 +141,7 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
   const local = emitter.builtin('local_invocation_index');
   const subgroups = size / subgroupSize;
   const met = emitter.workgroupVar('greatest', { kind: 'array', of: PAIR, length: subgroups });
-  const greatest = (): WgslExpr => meetSubgroups(emitter, met, 'max', construct(PAIR, ...operands.map((o) => o.seen)), subgroups);
+  const greatest = (): WgslExpr => greatestOfSubgroups(emitter, met, construct(PAIR, ...operands.map((o) => o.seen)), subgroups);
   const scales = emitter.variable('scale', PAIR);
   const bits = (value: number): WgslExpr => splat(u32(value), 2);
   const over = { name: 'tile', extent: tiles };
