@@ -310,6 +310,15 @@ export class Emitter {
     this.push({ kind: 'store', binding: binding.name, at, width, value: stored });
   }
 
+  /**
+   * Which of the workgroup's `count` subgroups this is. A driver knows no bound of the id itself: Dawn's test of whether a
+   * fragment lies within workgroup memory would then stay in the code and leave the fragment's stride open, and NVIDIA's
+   * compiler load it value by value instead of eight at once.
+   */
+  subgroup(count: number): WgslExpr {
+    return count === 1 ? u32(0) : mod(this.builtin('subgroup_id'), u32(count));
+  }
+
   /** Counts accesses that were made without load and store: subgroup matrices. */
   count(loadBytes: number, storeBytes: number): void {
     this.loadBytes += loadBytes;

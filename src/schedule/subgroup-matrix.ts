@@ -29,19 +29,20 @@ const tiling = (fragments: readonly [number, number], subgroups: readonly [numbe
   ({ fragmentsM: fragments[0], fragmentsN: fragments[1], subgroupsM: subgroups[0], subgroupsN: subgroups[1], tileK, rate: (teraflops * 1e3) / 2 / UNITS, stepNs, groupNs, resident });
 
 /**
- * Measured on an H200 with bench/gemm.ts, f16 with f32 accumulation: rates at 4096^3, steps at 197 rows, groups at 12608
- * rows and depths of 192 and 768. Operands as they usually lie, row-major, staged: straight from memory their loads would
- * touch half of every sector, 50 to 70 TFLOP/s. A unit keeps about 50 KB of workgroup memory: one workgroup of the first
- * of these, two or more of the others.
+ * Measured on an H100 with bench/gemm.ts, f16 with f32 accumulation: rates and groups at 4096^3 and at 12608 rows with depths
+ * of 192 and 768, steps at 197 rows. Operands as they usually lie, row-major, staged: straight from memory their loads would
+ * touch half of every sector, 50 to 75 TFLOP/s. A unit keeps about 50 KB of workgroup memory: one workgroup of the first
+ * two of these, two or more of the others.
  */
 const STAGED: readonly Tiling[] = [
-  tiling([2, 4], [2, 4], 64, 201, 1400, 2500, 1),
-  tiling([4, 4], [2, 2], 32, 192, 900, 4000, 2),
-  tiling([2, 4], [2, 2], 32, 156, 650, 5000, 2),
-  tiling([2, 2], [2, 2], 64, 154, 750, 2500, 2),
-  tiling([2, 1], [2, 2], 64, 107, 720, 2000, 3),
-  tiling([1, 1], [2, 2], 64, 87, 650, 2000, 4),
-  tiling([1, 1], [2, 2], 32, 60, 530, 2000, 4),
+  tiling([4, 4], [2, 4], 32, 278, 950, 3300, 1),
+  tiling([2, 4], [2, 4], 64, 240, 1250, 1500, 1),
+  tiling([4, 4], [2, 2], 32, 278, 620, 4000, 2),
+  tiling([2, 4], [2, 2], 32, 195, 455, 3000, 2),
+  tiling([2, 2], [2, 2], 64, 203, 540, 1400, 2),
+  tiling([2, 1], [2, 2], 64, 151, 450, 1200, 3),
+  tiling([1, 1], [2, 2], 64, 111, 420, 700, 4),
+  tiling([1, 1], [2, 2], 32, 77, 345, 600, 4),
 ];
 /** In blocks of 16 x 16 fragments are contiguous and come straight from memory. 8 x 4 of them spill: 3 TFLOP/s. */
 const BLOCKED: readonly Tiling[] = [
@@ -59,13 +60,13 @@ const BLOCKED: readonly Tiling[] = [
  * one takes longer than again and again: its code, several times that of register tiles, is fetched anew.
  */
 const SPLIT: readonly Tiling[] = [
-  { ...tiling([2, 4], [4, 2], 32, 72, 1880, 5000, 1), codeNs: 16000 },
-  { ...tiling([2, 2], [4, 2], 32, 58, 1170, 4300, 1), codeNs: 15500 },
-  { ...tiling([2, 2], [2, 4], 32, 57, 1170, 4300, 1), codeNs: 15500 },
-  { ...tiling([2, 2], [2, 2], 32, 52, 830, 3500, 2), codeNs: 15500 },
-  { ...tiling([1, 2], [2, 2], 32, 40, 530, 2850, 3), codeNs: 8000 },
-  { ...tiling([2, 1], [2, 2], 32, 37, 590, 3100, 3), codeNs: 9000 },
-  { ...tiling([1, 1], [2, 2], 64, 31.5, 1000, 1700, 4), codeNs: 10000 },
+  { ...tiling([2, 4], [4, 2], 32, 80, 1700, 5000, 1), codeNs: 16000 },
+  { ...tiling([2, 2], [4, 2], 32, 63, 1080, 4300, 1), codeNs: 15500 },
+  { ...tiling([2, 2], [2, 4], 32, 62, 1080, 4300, 1), codeNs: 15500 },
+  { ...tiling([2, 2], [2, 2], 32, 57, 740, 3500, 2), codeNs: 15500 },
+  { ...tiling([1, 2], [2, 2], 32, 44, 470, 2850, 3), codeNs: 13000 },
+  { ...tiling([2, 1], [2, 2], 32, 41, 520, 3100, 3), codeNs: 13500 },
+  { ...tiling([1, 1], [2, 2], 64, 33.5, 950, 1700, 4), codeNs: 10000 },
 ];
 
 /** A contraction as matrix units may do it: whether in two parts, and the tilings that fit. */

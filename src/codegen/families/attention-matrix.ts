@@ -74,7 +74,7 @@ class AttentionMatrix {
     emitter.runs(groups * size);
     const id = emitter.builtin('workgroup_id');
     if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 1));
-    this.firstRow = emitter.bind('first_row', mul(emitter.builtin('subgroup_id'), u32(rows)));
+    this.firstRow = emitter.bind('first_row', mul(emitter.subgroup(schedule.subgroups), u32(rows)));
     if (M % groupRows !== 0) this.busy = emitter.bind('busy', less(add(mul(element(id, 0), u32(groupRows)), this.firstRow), u32(M)));
     this.memory = new FragmentMemory(emitter, true, 8 * layout.vectors, 0);
     this.wide = this.comesInEights() ? 8 : 4;

@@ -35,7 +35,7 @@ const FEW = 16;
  */
 export function greatestOfSubgroups(emitter: Emitter, parts: WgslExpr, own: WgslExpr, subgroups: number): WgslExpr {
   const all = emitter.bind('of_subgroup', same('subgroupMax', own));
-  const keep = emitter.nested({}, () => emitter.push(assign(element(parts, emitter.builtin('subgroup_id')), all)));
+  const keep = emitter.nested({}, () => emitter.push(assign(element(parts, emitter.subgroup(subgroups)), all)));
   emitter.push(ifOf(binary('==', emitter.builtin('subgroup_invocation_id'), u32(0)), keep), barrier);
   return combined(emitter, 'max', parts, u32(0), subgroups, 1);
 }

@@ -42,7 +42,7 @@ export function emitResults(emitter: Emitter, values: Values, { problem, schedul
   const pitch = resultPitch(across);
   const { lanesM, lanesN } = resultLanes(fours, subgroupSize);
   const passes = FRAGMENT / lanesM;
-  const start = emitter.bind('start', mul(emitter.builtin('subgroup_id'), u32(kinds.length * FRAGMENT * pitch)));
+  const start = emitter.bind('start', mul(emitter.subgroup(schedule.subgroupsM * schedule.subgroupsN), u32(kinds.length * FRAGMENT * pitch)));
   const placeOf = (kind: number): WgslExpr => add(start, u32(kind * FRAGMENT * pitch));
   const lane = emitter.builtin('subgroup_invocation_id');
   const laneM = emitter.bind('lane_m', div(lane, u32(lanesN)));

@@ -62,7 +62,7 @@ class SubgroupMatrices {
     this.subgroups = subgroupsM * subgroupsN;
     emitter.runs(this.executions());
     const id = emitter.builtin('workgroup_id');
-    const subgroup = emitter.builtin('subgroup_id');
+    const subgroup = emitter.bind('subgroup', emitter.subgroup(this.subgroups));
     this.inM = emitter.bind('in_m', div(subgroup, u32(subgroupsN)));
     this.inN = emitter.bind('in_n', mod(subgroup, u32(subgroupsN)));
     this.sm = emitter.bind('subgroup_m', add(mul(element(id, 1), u32(subgroupsM)), this.inM));
