@@ -18,6 +18,9 @@ function unsetInLoops(statements: readonly WgslStatement[], inLoop = false): str
   });
 }
 
+/** Whether the code uses a subgroup's number without a bound, which `Emitter.subgroup` gives and says the reason of. */
+const usesBareSubgroup = (code: string): boolean => /\bsubgroup_id\b(?!\)|: u32| % \d+u)/.test(code);
+
 test.each(TINY)('$name', async (tiny) => {
   // All in one module would collide; what differs is checked once.
   const valid = new Set<string>();
@@ -29,6 +32,7 @@ test.each(TINY)('$name', async (tiny) => {
       const { module } = generateKernel(kernel, MATRIX_UNITS);
       expect(unsetInLoops(module.body), kernel.id).toEqual([]);
       const code = printModule(module);
+      expect(usesBareSubgroup(code), kernel.id).toBe(false);
       if (!valid.has(code)) expect(await validate(code)).toEqual([]);
       valid.add(code);
     }
