@@ -3,7 +3,7 @@
  * kept warm. Bundle it to one file for a machine without the sources' dependencies:
  *
  *     npx rolldown bench/gemm.ts --platform node --format esm --external webgpu --file out/gemm.mjs
- *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16] [--schedules NAME ...] [--parts N ...] [--cold] [--between NAME ...] [--seconds 0.2] [--json]
+ *     node out/gemm.mjs [--shapes M,N,K[,batch]:ORDER ...] [--dtype f32|f16|pair] [--schedules NAME ...] [--parts N ...] [--cold] [--between NAME ...] [--seconds 0.2] [--json]
  *
  * ORDER `nt`: both operands contiguous along the depth (weights as PyTorch stores them); `nn`: the right one along the
  * columns; `bt`, `bn`: the same with both operands in 16 x 16 blocks. A schedule NAME/8 is of the products of 8 parts of
@@ -20,6 +20,7 @@ import { axis } from '../src/kernel-index.ts';
 import { binary, load, stageAt } from '../src/kernel-expr.ts';
 import { fragmentProblem } from '../src/kernel-fragments.ts';
 import { storedElements } from '../src/kernel-layout.ts';
+import { BYTES_OF } from '../src/kernel.ts';
 import type { Axis, Kernel, KernelParam, Layout } from '../src/kernel.ts';
 import { PARTS, splitDepth, type DividesDepth, type SplitDepth } from '../src/lower/split-depth.ts';
 import { contractionSchedule } from '../src/schedule/contraction.ts';
@@ -29,10 +30,12 @@ import { fragmentsFit, subgroupMatrixSchedule } from '../src/schedule/subgroup-m
 import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../src/schedule.ts';
 import type { Target } from '../src/targets.ts';
 import { decodeF16, encodeF16 } from '../src/half.ts';
+import { encodePairs } from '../src/pair.ts';
 import { openDevice, option, steadyTime } from './device.ts';
 
 type Order = 'nt' | 'nn' | 'bt' | 'bn';
-type DType = 'f32' | 'f16';
+/** `pair`: operands in pairs (src/pair.ts), the rest f32. */
+type DType = 'f32' | 'f16' | 'pair';
 type GemmSchedule = ContractionSchedule | SubgroupMatrixSchedule;
 
 interface Shape { readonly M: number; readonly N: number; readonly K: number; readonly batch: number; readonly order: Order }
@@ -49,9 +52,11 @@ const DEFAULT_SCHEDULES = [
 const F16_SHAPES = ['4096,4096,4096:nt', '4096,4096,4096:nn', '4096,4096,4096:bt', '4096,4096,4096:bn', '12608,768,768:nt', '12608,768,768:bt', '12608,3072,768:nt', '12608,3072,768:bt', '12608,768,3072:bt', '197,768,768:bt', '197,768,768:nt', '208,768,768:nt'];
 /**
  * `m4x2,2x2,k32,p`: subgroup matrices, fragments a subgroup, subgroups; depth staged (none: straight from memory), prefetched.
- * `h...`: the same of f32 operands in two parts.
+ * `h...`: the same of operands in two parts, f32 or pairs.
  */
 const F16_SCHEDULES = ['m4x4,2x2,k32,p', 'm4x4,2x2,k16,p', 'm4x4,2x2,k32', 'm4x4,2x2,k16', 'm4x4,2x4,k32,p', 'm2x4,2x2,k32,p', 'm2x2,2x2,k32,p', 'm2x1,2x2,k32,p', 'm1x1,2x2,k32,p', 'm4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
+
+const PAIR_SCHEDULES = ['h2x4,4x2,k32', 'h2x2,4x2,k32', 'h2x2,2x4,k32', 'h2x2,2x2,k32', 'h2x2,2x2,k64', 'h1x2,2x2,k32', 'h1x2,2x2,k64', 'h2x1,2x2,k32', 'h2x1,2x2,k64', 'h1x1,2x2,k32', 'h1x1,2x2,k64', 'h1x2,4x2,k32', 'h4x2,2x2,k32'];
 
 function parseSchedule(name: string): GemmSchedule {
   const fragments = /^([mh])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,p)?$/.exec(name);
@@ -81,7 +86,7 @@ function gemm({ M, N, K, batch, order }: Shape, dtype: DType): Kernel {
   const transposed = order === 'nt' || order === 'bt';
   const body = binary('mul', load('x', [b, m, axis(k)]), load('w', transposed ? [b, n, axis(k)] : [b, axis(k), n]));
   const layout: Layout | undefined = order[0] === 'b' ? { blocks: [1, 16, 16] } : undefined;
-  const param = (name: string, shape: number[], blocks?: Layout, access: 'read' | 'write' = 'read'): KernelParam => ({ name, shape, dtype: 'f32', storage: dtype, layout: blocks, access });
+  const param = (name: string, shape: number[], blocks?: Layout, access: 'read' | 'write' = 'read'): KernelParam => ({ name, shape, dtype: 'f32', storage: dtype === 'pair' && name !== 'x' && name !== 'w' ? 'f32' : dtype, layout: blocks, access });
   return {
     name: `gemm_${M}x${N}x${K}_${order}`,
     params: [param('x', [batch, M, K], layout), param('w', transposed ? [batch, N, K] : [batch, K, N], layout), param('bias', [N]), param('y', [batch, M, N], undefined, 'write')],
@@ -160,12 +165,12 @@ class Bench {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const all = kernel.params.map((param, p) => {
       const values = [x, w, bias][p];
-      const buffer = this.device.createBuffer({ size: Math.ceil((storedElements(param) * (dtype === 'f16' ? 2 : 4)) / 4) * 4, usage });
+      const buffer = this.device.createBuffer({ size: Math.ceil((storedElements(param) * BYTES_OF[param.storage]) / 4) * 4, usage });
       if (!values) return buffer;
       const stored = new Float32Array(Math.ceil(storedElements(param) / 2) * 2);
       const place = placeOf(param);
       for (let i = 0; i < values.length; i++) stored[place(i)] = values[i];
-      this.device.queue.writeBuffer(buffer, 0, (dtype === 'f16' ? encodeF16(stored) : stored.subarray(0, storedElements(param))) as GPUAllowSharedBufferSource);
+      this.device.queue.writeBuffer(buffer, 0, (dtype === 'f16' ? encodeF16(stored) : param.storage === 'pair' ? encodePairs(stored.subarray(0, storedElements(param))) : stored.subarray(0, storedElements(param))) as GPUAllowSharedBufferSource);
       return buffer;
     });
     const rights = [all[1], ...Array.from({ length: this.cold ? Math.ceil(LARGE / all[1].size) : 0 }, () => this.device.createBuffer({ size: all[1].size, usage }))];
@@ -257,13 +262,14 @@ class Bench {
 }
 
 async function main(): Promise<void> {
-  const dtype: DType = option('dtype')?.[0] === 'f16' ? 'f16' : 'f32';
+  const dtype = (option('dtype')?.[0] ?? 'f32') as DType;
+  if (!['f32', 'f16', 'pair'].includes(dtype)) throw new Error(`no dtype: ${dtype}`);
   const shapes = (option('shapes') ?? (dtype === 'f16' ? F16_SHAPES : DEFAULT_SHAPES)).map((text): Shape => {
     const [extents, order] = text.split(':');
     const [M, N, K, batch = 1] = extents.split(',').map(Number);
     return { M, N, K, batch, order: order as Order };
   });
-  const names = option('schedules') ?? (dtype === 'f16' ? F16_SCHEDULES : DEFAULT_SCHEDULES);
+  const names = option('schedules') ?? { f32: DEFAULT_SCHEDULES, f16: F16_SCHEDULES, pair: PAIR_SCHEDULES }[dtype];
   const { adapter, device, name } = await openDevice();
   const target = targetOf(device, adapter.info);
   const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2), option('cold') !== undefined);

@@ -8,13 +8,17 @@ import { generateKernel, type KernelCode } from './codegen/generate.ts';
 import { checkFile, elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
 import { paramsOf, sizeOf, type Graph, type NodeOf, type Shape } from './graph.ts';
 import type { Kernel, Program } from './kernel.ts';
-import { lower } from './lower/lower.ts';
+import { splitLongRows } from './lower/long-rows.ts';
+import { lower, type LowerOptions } from './lower/lower.ts';
+import { valuesForPairs, type PrefersPairs } from './lower/pairs.ts';
 import { parse } from './parser/parse.ts';
 import { runPasses, type PassOptions } from './passes/pipeline.ts';
-import { splitStatic } from './passes/static.ts';
+import { splitStatic, type SplitGraph } from './passes/static.ts';
+import { storeInPairs, type PairedGraph } from './passes/store-in-pairs.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
-import { evaluateGraph } from './reference/graph.ts';
+import { StaticValues } from './reference/static-values.ts';
 import { depthParts } from './schedule/depth.ts';
+import { prefersPairs } from './schedule/pairs.ts';
 import { plan as makePlan } from './schedule/plan.ts';
 import { acceptsPrologue } from './schedule/prologue.ts';
 import { keepsRows } from './schedule/row.ts';
@@ -23,6 +27,7 @@ import type { Schedule } from './schedule.ts';
 import type { Source } from './source.ts';
 import type { Target } from './targets.ts';
 import { encodeF16 } from './half.ts';
+import { encodePairs } from './pair.ts';
 
 /** Where sources come from. Paths are relative to the project's root, with forward slashes; `std/...` is the library. */
 export interface Host {
@@ -93,6 +98,11 @@ export interface CompileOptions {
   readonly dtype: 'f32' | 'f16';
   /** How f32 inputs are given and stored; f32 where absent. */
   readonly inputs?: 'f32' | 'f16';
+  /**
+   * f32 values that products in matrix units read are stored as the sums of two f16, ready for these, where that is
+   * predicted to be faster, or where this says so.
+   */
+  readonly pairs?: boolean | PrefersPairs;
   /** False: every operation its own kernel, for the report's 'before'. */
   readonly fuse?: boolean;
   readonly passes?: PassOptions;
@@ -116,22 +126,31 @@ export interface Compilation {
 
 /** Graph to kernels. */
 export function compileGraph(graph: Graph, options: CompileOptions): Result<Compilation | undefined> {
-  const { main, weights } = splitStatic(runPasses(graph, options.passes));
-  const program = lower(main, {
-    fuse: options.fuse ?? true,
-    attention: (kernel) => chooseSchedule(kernel, options.target).family !== 'generic',
-    prologue: (before, after) => acceptsPrologue(before, after, options.target),
-    depth: (kernel, offered) => depthParts(kernel, offered, options.target),
-    addsParts: (kernel) => keepsRows(kernel, options.target),
-    target: options.target,
+  const { target, fuse = true } = options;
+  const lowering: LowerOptions = {
+    fuse,
+    attention: (kernel) => chooseSchedule(kernel, target).family !== 'generic',
+    prologue: (before, after) => acceptsPrologue(before, after, target),
+    depth: (kernel, offered) => depthParts(kernel, offered, target),
+    addsParts: (kernel) => keepsRows(kernel, target),
+    target,
     storage: options.dtype,
     inputs: options.inputs,
-  });
+  };
+  const split = splitStatic(runPasses(graph, options.passes));
+  const { main, weights, pairs } = options.pairs && fuse && options.dtype === 'f32' ? inPairs(split, lowering, options.pairs) : { ...split, pairs: undefined };
+  const program = lower(main, { ...lowering, pairs });
   const planned = makePlan(program, options.target, { schedule: options.schedule });
   const { value: plan, diagnostics } = planned;
   if (!plan || hasErrors(diagnostics)) return { value: undefined, diagnostics };
   const kernels = plan.kernels.map((kernel) => generateKernel(kernel, options.target));
   return { value: { graph, main, weights, program, plan, kernels }, diagnostics };
+}
+
+/** The graph with values in pairs that products take less time with; its long rows are split. */
+function inPairs(split: SplitGraph, options: LowerOptions, asked: true | PrefersPairs): PairedGraph {
+  const rows = { ...split, main: splitLongRows(split.main) };
+  return storeInPairs(rows, valuesForPairs(rows.main, options, asked === true ? (kernel) => prefersPairs(kernel, options.target) : asked));
 }
 
 /** A parameter's f32 values by its checkpoint name. */
@@ -146,43 +165,14 @@ export function packWeights(compilation: Pick<Compilation, 'plan' | 'weights'>, 
   const shards = plan.weightShards.map((bytes) => new Uint8Array(bytes));
   const nodeOf = new Map(weights.outputs.map((o) => [o.name, o.node]));
   const slots = plan.buffers.filter((b) => b.space === 'weights');
+  const values = new StaticValues(weights, read);
   slots.forEach((slot, i) => {
     const node = nodeOf.get(slot.buffer.name);
     if (node === undefined) throw new Error(`bug: the plan's weight ${slot.buffer.name} is no output of the weights graph`);
-    storeWeight(shards[slot.shard], slot, weightValues(weights, node, read));
+    storeWeight(shards[slot.shard], slot, values.of(node));
     onProgress?.(i + 1, slots.length);
   });
   return shards;
-}
-
-/** Values of one node of the weights graph: a parameter as it is, anything else evaluated. */
-function weightValues(weights: Graph, id: number, read: ParamReader): ArrayLike<number> {
-  const node = weights.nodes[id];
-  if (node.op === 'param') return read(node.attrs.name, node.shape);
-  const part = subgraph(weights, id);
-  const outputs = evaluateGraph(
-    part,
-    {
-      inputs: {},
-      params: (name, shape) => ({ shape, dtype: 'f32', data: Float64Array.from(read(name, shape)) }),
-    },
-    { precision: 'f64' },
-  );
-  return outputs.value.data;
-}
-
-/** The part of a graph that one node needs, as a graph of its own with the output `value`. */
-function subgraph(graph: Graph, id: number): Graph {
-  const needed = new Set<number>();
-  const visit = [id];
-  for (let next = visit.pop(); next !== undefined; next = visit.pop()) {
-    if (needed.has(next)) continue;
-    needed.add(next);
-    visit.push(...graph.nodes[next].args);
-  }
-  const renumbered = new Map([...needed].sort((a, b) => a - b).map((old, i) => [old, i]));
-  const nodes = [...renumbered].map(([old, i]) => ({ ...graph.nodes[old], id: i, args: graph.nodes[old].args.map((a) => renumbered.get(a)!) }) as Graph['nodes'][number]);
-  return { ...graph, nodes, inputs: [], outputs: [{ name: 'value', node: renumbered.get(id)!, attributes: [] }] };
 }
 
 function storeWeight(shard: Uint8Array, slot: PlannedBuffer, values: ArrayLike<number>): void {
@@ -192,6 +182,7 @@ function storeWeight(shard: Uint8Array, slot: PlannedBuffer, values: ArrayLike<n
   if (values.length !== count) throw new Error(`bug: weight ${buffer.name} has ${values.length} values for ${count}`);
   if (buffer.storage === 'i32') new Int32Array(shard.buffer, offset, count).set(Array.from(values));
   else if (buffer.storage === 'f16') new Uint16Array(shard.buffer, offset, count).set(encodeF16(Float32Array.from(values)));
+  else if (buffer.storage === 'pair') new Uint32Array(shard.buffer, offset, count).set(encodePairs(values));
   else new Float32Array(shard.buffer, offset, count).set(values);
 }
 

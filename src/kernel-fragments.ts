@@ -2,7 +2,7 @@
 import { contractionProblem, linearDepth } from './kernel-contraction.ts';
 import type { ContractionProblem } from './kernel-contraction.ts';
 import { add, axis, constant, rangeOf, scale, strideOf, substitute } from './kernel-index.ts';
-import { alongOf } from './kernel-lanes.ts';
+import { along, alongOf, consecutive, laneIndices } from './kernel-lanes.ts';
 import { storedElements } from './kernel-layout.ts';
 import type { Expr, Index, Kernel } from './kernel.ts';
 
@@ -19,7 +19,7 @@ export interface FragmentTiling {
   readonly subgroupsM: number;
   readonly subgroupsN: number;
   readonly tileK: number;
-  /** Operands are f32, staged as the sums of two f16 each. */
+  /** Operands are f32 or pairs, staged as the sums of two f16 each. */
   readonly split?: boolean;
 }
 
@@ -62,6 +62,17 @@ export function fragmentRoom(problem: ContractionProblem, tiling: FragmentTiling
   if (split) while (resultFragments > 1 && (fragmentsN % resultFragments !== 0 || 4 * resultsOf(resultFragments) > tileBytes)) resultFragments--;
   const results = resultsOf(resultFragments);
   return { left, right, results, resultFragments, words, bytes: words ? Math.max(tileBytes, 4 * results) : tileBytes + 4 * results };
+}
+
+/** Whether both operands are nothing but values in pairs (pair.ts), which come in whole vectors of four. */
+export function arePairs(kernel: Kernel, problem: ContractionProblem): boolean {
+  return (['left', 'right'] as const).every((side) => {
+    const operand = problem[side];
+    const way = alongOf(problem, side);
+    if (operand.kind !== 'load' || way === 'none' || kernel.params.find((p) => p.name === operand.buffer)!.storage !== 'pair') return false;
+    const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
+    return consecutive(along(operand, name, laneIndices(name, extent, 4)).map((e) => (e as typeof operand).at[0]));
+  });
 }
 
 /** Workgroup memory in which the subgroups of a workgroup agree on the scales of operands in two parts. */

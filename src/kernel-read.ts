@@ -47,7 +47,7 @@ function readLines(text: string, reader: ProgramReader): KernelTextError[] {
 const UNARY = new Set<string>(['neg', 'abs', 'exp', 'log', 'sqrt', 'rsqrt', 'sin', 'cos', 'tanh', 'erf', 'sigmoid', 'floor', 'not'] satisfies UnaryName[]);
 const BINARY = new Set<string>(['add', 'sub', 'mul', 'div', 'mod', 'pow', 'max', 'min', 'equal', 'less', 'lessEqual', 'and', 'or'] satisfies BinaryName[]);
 const REDUCE = new Set<string>(['sum', 'max', 'min'] satisfies ReduceName[]);
-const STORAGE = new Set<string>(['f32', 'f16', 'i32'] satisfies Storage[]);
+const STORAGE = new Set<string>(['f32', 'f16', 'pair', 'i32'] satisfies Storage[]);
 const KINDS = new Set<string>(['input', 'weight', 'output', 'temp'] satisfies Buffer['kind'][]);
 const COSTS = record({ flops: number, unfusedBytes: number });
 

@@ -42,7 +42,7 @@ export type UnaryName = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'sin'
 export type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min' | 'equal' | 'less' | 'lessEqual' | 'and' | 'or';
 export type ReduceName = 'sum' | 'max' | 'min';
 
-/** A scalar expression. Arithmetic is in f32 (or i32, bool); f16 storage is widened by the load and narrowed by the store. */
+/** A scalar expression. Arithmetic is in f32 (or i32, bool); other storage is widened by the load and narrowed by the store. */
 export type Expr =
   | { readonly kind: 'const'; readonly value: number; readonly dtype: DType }
   /** The i32 value of an index. */
@@ -66,10 +66,10 @@ export interface Stage {
   readonly dtype: DType;
 }
 
-/** How a dtype lies in memory. bool and i32 are 'i32'. */
-export type Storage = 'f32' | 'f16' | 'i32';
+/** How a dtype lies in memory. bool and i32 are 'i32'; 'pair' is f32 as the sum of two f16 (pair.ts). */
+export type Storage = 'f32' | 'f16' | 'pair' | 'i32';
 
-export const BYTES_OF: Record<Storage, number> = { f32: 4, f16: 2, i32: 4 };
+export const BYTES_OF: Record<Storage, number> = { f32: 4, f16: 2, pair: 4, i32: 4 };
 
 /** A formal parameter of a kernel: bound to a buffer by each call. */
 export interface KernelParam {

@@ -62,7 +62,7 @@ export interface SubgroupMatrixSchedule {
   readonly tileK: number;
   /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
   readonly prefetch: boolean;
-  /** Staged tiles: operands are f32, each value the sum of two f16, and three products make one. Prefetched. */
+  /** Staged tiles: operands are f32 or pairs, each value the sum of two f16, and three products make one. Prefetched. */
   readonly split?: true;
 }
 

@@ -2,6 +2,7 @@
 import { generateKernel, type KernelCode } from '../codegen/generate.ts';
 import { printModule } from '../codegen/wgsl-print.ts';
 import { decodeF16, encodeF16 } from '../half.ts';
+import { decodePairs, encodePairs } from '../pair.ts';
 import { BYTES_OF, type KernelParam } from '../kernel.ts';
 import { storedElements } from '../kernel-layout.ts';
 import type { PlannedKernel } from '../plan.ts';
@@ -124,7 +125,7 @@ export class KernelTiming {
       await staging[i].mapAsync(GPUMapMode.READ);
       const bytes = staging[i].getMappedRange().slice(0);
       staging[i].destroy();
-      values.push(param.storage === 'f16' ? decodeF16(new Uint16Array(bytes)) : param.storage === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes));
+      values.push(param.storage === 'pair' ? decodePairs(new Uint32Array(bytes)) : param.storage === 'f16' ? decodeF16(new Uint16Array(bytes)) : param.storage === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes));
     }
     return values;
   }
@@ -144,7 +145,7 @@ function valuesOf(param: KernelParam): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(bytesOf(param));
   if (param.storage === 'i32') return bytes;
   const values = unitValues(`tune:${param.name}`, storedElements(param), 1);
-  const stored = param.storage === 'f16' ? encodeF16(values) : values;
+  const stored = param.storage === 'f16' ? encodeF16(values) : param.storage === 'pair' ? encodePairs(values) : values;
   bytes.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
   return bytes;
 }

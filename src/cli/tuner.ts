@@ -45,7 +45,7 @@ const BETTER = 0.98;
 /** A dispatch that alone takes so many times what the best takes is not measured further. */
 const HOPELESS = 4;
 /** Differences that another order of sums makes, over the greatest magnitude. */
-const TOLERANCE = { f32: 1e-4, f16: 4e-3, i32: 0 } as const;
+const TOLERANCE = { f32: 1e-4, f16: 4e-3, pair: 1e-4, i32: 0 } as const;
 
 /** Tunes each kernel, those that take longest first; equal kernels once. */
 export async function tuneKernels(planned: readonly TuningJob[], options: TunerOptions): Promise<KernelResult[]> {

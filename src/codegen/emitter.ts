@@ -11,10 +11,10 @@ import type { Space } from '../plan.ts';
 import type { Target } from '../targets.ts';
 import { countPoints } from './count.ts';
 import type { Guard } from './count.ts';
-import { HELPER_FUNCTION_NAMES, helpersOf } from './helpers.ts';
+import { helper, HELPER_FUNCTION_NAMES, helpersOf } from './helpers.ts';
 import { Names } from './names.ts';
 import { add, bitcast, call, convert, div, forOf, i32, letOf, mod, mul, ref, sub, u32 } from './wgsl-build.ts';
-import { accessBytes, I32, U32, vector } from './wgsl.ts';
+import { accessBytes, I32, scalarOf, U32, vector } from './wgsl.ts';
 import type { AccessWidth, Binding, Builtin, KernelCode, ValueType, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
 
 export interface Scope {
@@ -286,10 +286,11 @@ export class Emitter {
     return undefined;
   }
 
-  /** A load of `width` consecutive elements, the first being element at * width; counted where the current scope stands. */
+  /** A load of `width` consecutive elements, the first being element at * width, `raw` as they are stored; counted where the current scope stands. */
   load(buffer: string, at: WgslExpr, width: 1 | 2 | 4, raw = false): WgslExpr {
     const { storage } = this.binding(buffer);
-    return this.loadAs(vector(raw || storage !== 'f16' ? storage : 'f32', width), buffer, at, width, raw);
+    const loaded = this.loadAs(vector(storage === 'f16' && !raw ? 'f32' : scalarOf(storage), width), buffer, at, width, raw);
+    return storage === 'pair' && !raw ? helper('from_pair', loaded) : loaded;
   }
 
   /** Eight consecutive values of f16 as they lie, in four words; the buffer is read in no other way. */
@@ -306,7 +307,7 @@ export class Emitter {
   store(buffer: string, at: WgslExpr, value: WgslExpr, width: 1 | 2 | 4): void {
     const binding = this.binding(buffer);
     this.storeBytes += accessBytes(binding, width) * this.executions();
-    const stored = binding.storage === 'i32' ? convert('i32', value) : value;
+    const stored = binding.storage === 'i32' ? convert('i32', value) : binding.storage === 'pair' ? helper('to_pair', value) : value;
     this.push({ kind: 'store', binding: binding.name, at, width, value: stored });
   }
 

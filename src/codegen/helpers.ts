@@ -1,5 +1,6 @@
 /** Helper functions of generated modules: what WGSL lacks, or offers with too little precision. One per vector width. */
-import { add, binary, bitcast, call, construct, div, f32, fma, i32, less, letOf, mul, negate, ref, same, select, splat, sub, u32, varOf } from './wgsl-build.ts';
+import { HALF_BIT, KEPT_BITS, LOW_SCALE } from '../pair.ts';
+import { add, binary, bitcast, call, construct, div, element, f32, fma, i32, less, letOf, mul, negate, ref, same, select, splat, sub, u32, varOf } from './wgsl-build.ts';
 import { F32, U32, valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr, WgslFunction, WgslStatement } from './wgsl.ts';
 import { walkModule } from './wgsl-walk.ts';
@@ -106,6 +107,40 @@ const floored = (name: string, modulo: boolean) => (width: Width): WgslFunction 
   };
 };
 
+/**
+ * The part of a value that f16 can hold, in f32. By its bits, since a value that has been to f16 and back may be taken for
+ * the value itself by a compiler, and then nothing is left for the low part.
+ */
+export function highPart(x: WgslExpr): WgslExpr {
+  const { width } = valueType(x);
+  return bitcast(vector('f32', width), binary('&', add(bitcast(vector('u32', width), x), splat(u32(HALF_BIT), width)), splat(u32(KEPT_BITS), width)));
+}
+
+/** Values as pairs (pair.ts), and the other way. */
+const toPair = (width: Width): WgslFunction => {
+  const x = ref('x', vector('f32', width));
+  const [high, low] = [ref('high', x.type), ref('low', x.type)];
+  const words = Array.from({ length: width }, (_, i) => call('pack2x16float', U32, construct(vector('f32', 2), element(high, i), element(low, i))));
+  return {
+    name: `to_pair${width === 1 ? '' : width}`,
+    params: [{ name: 'x', type: x.type }],
+    result: vector('u32', width),
+    body: [letOf('high', highPart(x)), letOf('low', mul(sub(x, high), f32(LOW_SCALE))), { kind: 'return', value: width === 1 ? words[0] : construct(vector('u32', width), ...words) }],
+  };
+};
+
+const fromPair = (width: Width): WgslFunction => {
+  const x = ref('x', vector('u32', width));
+  const parts = Array.from({ length: width }, (_, i) => ref(`p${i}`, vector('f32', 2)));
+  const values = parts.map((p) => fma(element(p, 1), f32(1 / LOW_SCALE), element(p, 0)));
+  return {
+    name: `from_pair${width === 1 ? '' : width}`,
+    params: [{ name: 'x', type: x.type }],
+    result: vector('f32', width),
+    body: [...parts.map((p, i) => letOf(`p${i}`, call('unpack2x16float', p.type, element(x, i)))), { kind: 'return', value: width === 1 ? values[0] : construct(vector('f32', width), ...values) }],
+  };
+};
+
 /** A value that WGSL has no literal for; a `var` keeps it from being a constant expression, where it is an error. */
 const special = (name: string, bits: number) => (_: Width): WgslFunction => ({
   name,
@@ -121,6 +156,8 @@ const HELPERS = {
   power,
   floor_div: floored('floor_div', false),
   floor_mod: floored('floor_mod', true),
+  to_pair: toPair,
+  from_pair: fromPair,
   infinity: special('infinity', 0x7f800000),
   not_a_number: special('not_a_number', 0x7fc00000),
 };

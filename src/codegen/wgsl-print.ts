@@ -1,5 +1,5 @@
 /** Prints a WGSL tree, plain or instrumented: with every access to storage buffers counted in bytes. */
-import { accessBytes, vector } from './wgsl.ts';
+import { accessBytes, scalarOf, vector } from './wgsl.ts';
 import type { AccessWidth, Binding, BinaryOperator, MatrixMemory, WgslExpr, WgslModule, WgslStatement, WgslType } from './wgsl.ts';
 import { bindingWidths, walkModule } from './wgsl-walk.ts';
 
@@ -111,7 +111,7 @@ class Printer {
   /** The array's element type and length: elements of the widest access that all accesses share. */
   private binding(b: Binding): string {
     const width = this.widthOf(b.name);
-    let type = width === 8 ? 'vec4<u32>' : formatType(vector(b.storage, width));
+    let type = width === 8 ? 'vec4<u32>' : formatType(vector(scalarOf(b.storage), width));
     let length = Math.ceil(b.elements / width);
     if (b.packed) {
       type = width === 4 ? 'vec2<u32>' : 'u32';
@@ -169,7 +169,7 @@ class Printer {
     if (binding.packed && s.width === 1) throw new Error(`bug: a 16-bit store to ${s.binding}, which holds 32-bit words`);
     if (!this.instrument) return this.storeLines(binding, s.width, this.expr(s.at), this.expr(s.value));
     const name = `store_${s.binding}_${s.width}`;
-    const value = formatType(vector(binding.storage === 'f16' ? 'f32' : binding.storage, s.width));
+    const value = formatType(vector(binding.storage === 'f16' ? 'f32' : scalarOf(binding.storage), s.width));
     this.accesses.set(name, `fn ${name}(at: u32, value: ${value}) {\n  count_store(${accessBytes(binding, s.width)}u);\n  ${this.storeLines(binding, s.width, 'at', 'value')};\n}\n`);
     return `${name}(${this.expr(s.at)}, ${this.expr(s.value)})`;
   }
@@ -213,7 +213,7 @@ class Printer {
     const widen = b.storage === 'f16' && !e.raw;
     if (own === width) return widen ? `${formatType(e.type)}(${b.name}[${at}])` : `${b.name}[${at}]`;
     const parts = Array.from({ length: width / own }, (_, i) => `${b.name}[${scaled(at, width / own, i)}]`);
-    const joined = `${formatType(vector(b.storage, width))}(${parts.join(', ')})`;
+    const joined = `${formatType(vector(scalarOf(b.storage), width))}(${parts.join(', ')})`;
     return widen ? `${formatType(e.type)}(${joined})` : joined;
   }
 

@@ -131,6 +131,11 @@ export function valueType(e: WgslExpr): ValueType {
   return e.type;
 }
 
+/** The type that a binding's elements have in the text. Pairs are words there: loads and stores of values convert them. */
+export function scalarOf(storage: Storage): Scalar {
+  return storage === 'pair' ? 'u32' : storage;
+}
+
 /** Bytes of an access as issued: packed f16 moves whole 32-bit words. */
 export function accessBytes(binding: Pick<Binding, 'storage' | 'packed'>, width: number): number {
   if (binding.storage !== 'f16') return 4 * width;

@@ -46,7 +46,7 @@ export function chooseSteps(graph: Graph, options: LowerOptions): Step[] {
 }
 
 /** Finishes kernels to look at their form and at what would run them. */
-function onPaper(graph: Graph, stored: StoredAs): Finisher {
+export function onPaper(graph: Graph, stored: StoredAs): Finisher {
   const storageOf = storageOfNodes(graph, stored);
   return new Finisher((name) => {
     const id = Number(/\d+$/.exec(name)![0]);

@@ -4,15 +4,15 @@ import { sizeOf } from '../graph.ts';
 import type { Buffer, BufferId, CallOp, Kernel, KernelCall, Program, Storage } from '../kernel.ts';
 import { opDef } from '../ops.ts';
 import type { Target } from '../targets.ts';
-import { bufferOf, needsRanks, ranksOf } from './body.ts';
+import { bufferOf, ranksOf } from './body.ts';
 import { isHeavy } from './cost.ts';
-import { draftCopy, draftNode, draftRanks, draftTwice, type DraftedKernel } from './draft.ts';
+import { draftCopy, type DraftedKernel } from './draft.ts';
 import { Finisher } from './finish.ts';
 import { joinSum, viewOf } from './join-sums.ts';
 import { chooseSteps } from './fuse.ts';
 import { splitLongRows } from './long-rows.ts';
 import { kernelName } from './names.ts';
-import type { Step } from './pieces.ts';
+import { draftStep, type Step } from './pieces.ts';
 import type { AcceptsPrologue } from './prologues.ts';
 import { PARTS, splitDepth, type DividesDepth, type SplitDepth } from './split-depth.ts';
 import { storageOf, storageOfNodes, type StoredAs } from './storage.ts';
@@ -74,10 +74,8 @@ class Lowering {
     for (const { node } of graph.inputs) this.#buffer(bufferOf(node));
   }
 
-  step({ node, pieces }: Step): void {
-    const { [node]: made } = this.graph.nodes;
-    if (made.op === 'argsort' && needsRanks(made)) this.#call(draftRanks(this.graph, pieces[0].stored, node), node);
-    for (const { stored, box, twice } of pieces) this.#call(twice ? draftTwice(this.graph, stored, node, twice) : draftNode(this.graph, stored, node, box), node);
+  step(step: Step): void {
+    for (const draft of draftStep(this.graph, step)) this.#call(draft, step.node);
   }
 
   /** Outputs that are inputs, parameters or already stored as another output. */

@@ -7,9 +7,9 @@ import { sizeOf } from '../graph.ts';
 import { loadsOf } from '../kernel-expr.ts';
 import { classify } from '../kernel-forms.ts';
 import { opDef } from '../ops.ts';
-import { bufferOf } from './body.ts';
+import { bufferOf, needsRanks } from './body.ts';
 import { DISPATCH, MOVE } from './cost.ts';
-import { draftNode, draftTwice, type Box, type Twice } from './draft.ts';
+import { draftNode, draftRanks, draftTwice, type Box, type DraftedKernel, type Twice } from './draft.ts';
 import type { Finisher } from './finish.ts';
 import { between, endsIn, isBound, type Flow } from './flow.ts';
 
@@ -26,6 +26,13 @@ export interface Piece {
   readonly twice?: Twice;
   /** What the kernel reads; it computes everything else. */
   readonly stored: (id: NodeId) => boolean;
+}
+
+/** The kernels of a step, in order. */
+export function draftStep(graph: Graph, { node, pieces }: Step): DraftedKernel[] {
+  const made = graph.nodes[node];
+  const ranks = made.op === 'argsort' && needsRanks(made) ? [draftRanks(graph, pieces[0].stored, node)] : [];
+  return [...ranks, ...pieces.map(({ stored, box, twice }) => (twice ? draftTwice(graph, stored, node, twice) : draftNode(graph, stored, node, box)))];
 }
 
 /** The steps of stored nodes, in an order in which they can be computed. Without `absorb`, kernels are cut only where they must. */

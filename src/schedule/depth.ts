@@ -35,6 +35,12 @@ const LEAST_DEPTH = 128;
  * less than a dispatch.
  */
 export function depthParts(kernel: Kernel, offered: readonly number[], target: Target): number | undefined {
+  const { parts } = dividedNanoseconds(kernel, offered, target) ?? { parts: 1 };
+  return parts > 1 && DIVIDED.has(chooseSchedule(kernel, target).family) ? parts : undefined;
+}
+
+/** Nanoseconds that a contraction is predicted to take, in as many parts as it is to be divided into; undefined where there are no such times. */
+export function dividedNanoseconds(kernel: Kernel, offered: readonly number[], target: Target): { readonly parts: number; readonly nanoseconds: number } | undefined {
   const problem = contractionProblem(kernel);
   if (!problem || problem.prologue) return undefined;
   // f16 operands always go to matrix units where there are any, f32 ones to what is faster.
@@ -56,6 +62,5 @@ export function depthParts(kernel: Kernel, offered: readonly number[], target: T
   });
   const most = Math.min(WORTH * whole, whole - WORTH_NS);
   const least = Math.min(...timed.map((t) => t.nanoseconds));
-  const chosen = timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most));
-  return chosen && DIVIDED.has(chooseSchedule(kernel, target).family) ? chosen.parts : undefined;
+  return timed.find((t) => t.nanoseconds <= Math.min(CLOSE * least, most)) ?? { parts: 1, nanoseconds: whole };
 }

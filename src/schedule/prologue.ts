@@ -1,7 +1,7 @@
 /** Which contractions may compute norms of their rows themselves. */
-import { contractionProblem } from '../kernel-contraction.ts';
+import { contractionProblem, linearDepth } from '../kernel-contraction.ts';
 import { loadsOf } from '../kernel-expr.ts';
-import { fragmentTile } from '../kernel-fragments.ts';
+import { arePairs, fragmentTile } from '../kernel-fragments.ts';
 import { strideOf } from '../kernel-index.ts';
 import type { Kernel } from '../kernel.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
@@ -19,6 +19,8 @@ const TURNS = 64;
 export function acceptsPrologue(before: Kernel, after: Kernel, target: Target): boolean {
   const problem = contractionProblem(after);
   if (target.software || !problem?.prologue) return false;
+  // A norm that is stored in pairs would be split again by each of its readers.
+  if (readsPairs(before)) return false;
   const schedule = chooseSchedule(after, target);
   const whole = workgroupOf(schedule);
   if (!whole || chooseSchedule(before, target).family !== schedule.family) return false;
@@ -30,6 +32,11 @@ export function acceptsPrologue(before: Kernel, after: Kernel, target: Target): 
     const length = stage.reduce.axes.reduce((n, a) => n * a.extent, 1);
     return length <= TURNS * threads && loadsOf(stage.body).every(({ at: [index] }) => [0, 1].includes(strideOf(index, last.name) ?? -1));
   });
+}
+
+function readsPairs(kernel: Kernel): boolean {
+  const problem = contractionProblem(kernel);
+  return problem !== undefined && arePairs(kernel, linearDepth(problem));
 }
 
 /** The results of a contraction's workgroup, and its threads. */

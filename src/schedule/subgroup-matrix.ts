@@ -2,7 +2,7 @@
 import { sizeOf } from '../graph.ts';
 import { contractionProblem, linearDepth } from '../kernel-contraction.ts';
 import type { ContractionProblem } from '../kernel-contraction.ts';
-import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile, splitBytes } from '../kernel-fragments.ts';
+import { arePairs, FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile, splitBytes } from '../kernel-fragments.ts';
 import type { FragmentTiling } from '../kernel-fragments.ts';
 import type { BinaryName, Kernel, UnaryName } from '../kernel.ts';
 import { visitExpr } from '../kernel-expr.ts';
@@ -69,7 +69,23 @@ const SPLIT: readonly Tiling[] = [
   { ...tiling([1, 1], [2, 2], 64, 33.5, 950, 1700, 4), codeNs: 10000 },
 ];
 
-/** A contraction as matrix units may do it: whether in two parts, and the tilings that fit. */
+/**
+ * Operands in pairs, three products for one as well, but nothing to be split or scaled. Predicted, not measured yet: of f16
+ * at 4096^3 (STAGED) products alone take 1 / 630 of a TFLOP and the rest goes to staging (bench/NOTES.md 22), so that a
+ * pair's product takes three times the first and twice the second; steps are those of f16 at twice the depth.
+ */
+const PAIRED: readonly Tiling[] = [
+  { ...tiling([2, 4], [4, 2], 32, 100, 1250, 3500, 1), codeNs: 5000 },
+  { ...tiling([2, 2], [4, 2], 32, 82, 800, 3000, 1), codeNs: 4000 },
+  { ...tiling([2, 2], [2, 4], 32, 82, 800, 3000, 1), codeNs: 4000 },
+  { ...tiling([2, 2], [2, 2], 32, 77, 560, 2500, 2), codeNs: 4000 },
+  { ...tiling([1, 2], [2, 2], 32, 60, 430, 2000, 3), codeNs: 3000 },
+  { ...tiling([2, 1], [2, 2], 32, 60, 450, 2000, 3), codeNs: 3000 },
+  { ...tiling([1, 1], [2, 2], 64, 46, 600, 1200, 4), codeNs: 3000 },
+  { ...tiling([1, 1], [2, 2], 32, 40, 380, 1200, 4), codeNs: 3000 },
+];
+
+/** A contraction as matrix units may do it: whether in two parts, as they are stored or split on the way, and the tilings that fit. */
 interface Offer {
   readonly split: boolean;
   readonly tilings: readonly Tiling[];
@@ -85,13 +101,17 @@ function offer(kernel: Kernel, problem: ContractionProblem, target: Target): Off
   if (subgroupSize === undefined || problem.M < FRAGMENT / 2 || problem.N < FRAGMENT / 2) return undefined;
   const split = !areHalves(kernel, [problem.left, problem.right]);
   if (problem.prologue && !split) return undefined;
+  const linear = linearDepth(problem);
+  const pairs = arePairs(kernel, linear);
   const found = split ? undefined : fragmentProblem(kernel);
   const blocked = found !== undefined && found.left.stride === FRAGMENT && found.right.stride === FRAGMENT;
   const depth = sizeOf(problem.depth);
   // Values that are loaded one by one, as windows are, take longer to split than to multiply. Depths of one tile make
   // kernels without a loop, of which two gave wrong low parts on a device in an earlier form (docs/RELIABILITY.md).
-  if (split && !fragmentRoom(linearDepth(problem), SPLIT[0]).words) return undefined;
-  const tilings = (split ? SPLIT : blocked ? BLOCKED : STAGED).map((t) => ({ ...t, split, tileK: split ? t.tileK : depthOf(t, depth) })).filter((t) => (!split || t.tileK < depth) && fragmentsFit(t, problem, target, subgroupSize));
+  if (split && !fragmentRoom(linear, SPLIT[0]).words) return undefined;
+  const tilings = (pairs ? PAIRED : split ? SPLIT : blocked ? BLOCKED : STAGED)
+    .map((t) => ({ ...t, split, tileK: split && !pairs ? t.tileK : depthOf(t, depth) }))
+    .filter((t) => (!split || pairs || t.tileK < depth) && fragmentsFit(t, problem, target, subgroupSize));
   return tilings.length === 0 ? undefined : { split, tilings, subgroupSize };
 }
 

@@ -9,20 +9,24 @@ import { generateKernel } from '../../src/codegen/generate.ts';
 import { hasErrors, type Diagnostic, type Result } from '../../src/diagnostics.ts';
 import { elaborate } from '../../src/elaborate/elaborate.ts';
 import { printGraph, readGraph } from '../../src/graph-text.ts';
-import type { Graph } from '../../src/graph.ts';
+import type { Graph, NodeId } from '../../src/graph.ts';
 import { decodeF16, encodeF16 } from '../../src/half.ts';
 import { attentionLayout } from '../../src/kernel-attention-layout.ts';
 import { attentionProblem } from '../../src/kernel-attention-problem.ts';
 import { readProgram } from '../../src/kernel-read.ts';
 import { printProgram } from '../../src/kernel-text.ts';
 import type { Kernel, Program } from '../../src/kernel.ts';
-import { lower } from '../../src/lower/lower.ts';
+import { splitLongRows } from '../../src/lower/long-rows.ts';
+import { lower, type LowerOptions } from '../../src/lower/lower.ts';
+import { valuesForPairs } from '../../src/lower/pairs.ts';
 import type { DividesDepth } from '../../src/lower/split-depth.ts';
 import type { Tensor } from '../../src/ops/types.ts';
 import { format } from '../../src/parser/format.ts';
+import { decodePairs } from '../../src/pair.ts';
 import { parse } from '../../src/parser/parse.ts';
 import { GRAPH_PASSES, runPasses } from '../../src/passes/pipeline.ts';
-import { splitStatic } from '../../src/passes/static.ts';
+import { splitStatic, type SplitGraph } from '../../src/passes/static.ts';
+import { storeInPairs, type PairedGraph } from '../../src/passes/store-in-pairs.ts';
 import { readPlan } from '../../src/plan-read.ts';
 import { printPlan } from '../../src/plan-text.ts';
 import type { Plan } from '../../src/plan.ts';
@@ -32,6 +36,7 @@ import { render } from '../../src/render.ts';
 import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
 import type { Candidate } from '../../src/schedule/fewest.ts';
 import { depthParts } from '../../src/schedule/depth.ts';
+import { withPairs } from '../../src/schedule/pairs.ts';
 import { plan as makePlan } from '../../src/schedule/plan.ts';
 import { matrixSchedules } from '../../src/schedule/subgroup-matrix.ts';
 import type { AttentionTilesSchedule } from '../../src/schedule.ts';
@@ -65,6 +70,8 @@ export interface Variant {
   readonly instrument: boolean;
   /** Most contractions of f32 are done in matrix units, in a tiling that this seed picks; absent: where the compiler's rule says so. */
   readonly split?: number;
+  /** Operands of products are stored in pairs wherever that can be; for f32, fused. */
+  readonly pairs?: true;
   /** Depths of most contractions are divided, into parts that this seed picks; absent: where the compiler's rule says so. */
   readonly parts?: number;
 }
@@ -145,15 +152,14 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
     level = 'text';
     checkText(graph);
     level = 'passes';
-    const compiled = compilePasses(graph, variant);
-    const { main, weights } = compiled;
+    const target = targetOf(variant, machine);
+    const { main, weights, pairs } = compilePasses(graph, variant, target);
     const stored = evaluateGraph(weights, bindings, { precision: 'f64' });
     const mainBindings = { inputs: bindings.inputs, params: (name: string) => stored[name] };
     const exact = bounds(boundErrors(graph, bindings, F64), boundErrors(main, mainBindings, F64));
     checkSame('passes', evaluateGraph(main, mainBindings, { precision: 'f64' }), want, exact);
     level = 'lower';
-    const target = targetOf(variant, machine);
-    const program = lowerChecked(main, variant, target);
+    const program = lowerChecked(main, variant, target, pairs);
     checkSame('lower', evaluateProgram(program, { inputs: bindings.inputs, weights: mainBindings.params }, { precision: 'f64' }), want, exact);
     level = 'plan';
     const plan = planChecked(program, variant, target);
@@ -167,7 +173,7 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
       const shards = packWeights({ plan, weights }, (name, shape) => bindings.params(name, shape).data as Float32Array);
       const packed = (name: string): Tensor => unpack(plan, shards, name);
       const got = await runPlan(machine.device, plan, { inputs: bindings.inputs, weights: packed }, { instrument: variant.instrument, kernels });
-      const error = boundErrors(main, mainBindings, arithmeticOf(variant, target));
+      const error = boundErrors(main, mainBindings, arithmeticOf(variant, target), pairs);
       for (const [name, tensor] of Object.entries(want)) {
         const { worst, compared, at } = compareBounded(name, got.outputs[name], tensor, error[name].error);
         facts.worst = Math.max(facts.worst, worst);
@@ -221,14 +227,21 @@ function checkText(graph: Graph): void {
   if (!value || printed(value) !== printed(graph)) throw new Failed('text', `the graph's text does not read back: ${errors.map((e) => e.message).join('; ')}`);
 }
 
-function compilePasses(graph: Graph, { without }: Variant): ReturnType<typeof splitStatic> {
+function compilePasses(graph: Graph, variant: Variant, target: Target): SplitGraph & Partial<PairedGraph> {
+  const { without } = variant;
   // What a pass leaves for another is no violation where that one is left out.
   const whole = without.length === 0;
   const passes = GRAPH_PASSES.filter((_, i) => !without.includes(i));
-  const result = splitStatic(runPasses(graph, { passes: whole ? passes : passes.map(({ name, run }) => ({ name, run })), verify: true }));
+  const split = splitStatic(runPasses(graph, { passes: whole ? passes : passes.map(({ name, run }) => ({ name, run })), verify: true }));
+  const result = variant.pairs ? inPairs(split, variant, target) : split;
   const errors = [...verifyGraph(result.main), ...verifyGraph(result.weights)];
   if (errors.length > 0) throw new Failed('passes', `after splitting: ${errors.join('; ')}`);
   return result;
+}
+
+function inPairs(split: SplitGraph, variant: Variant, target: Target): PairedGraph {
+  const rows = { ...split, main: splitLongRows(split.main) };
+  return storeInPairs(rows, valuesForPairs(rows.main, loweringOf(variant, target), (kernel) => withPairs(kernel)?.operands));
 }
 
 /** The least target beside the device's own, or a large GPU's where there is none: WebGPU's defaults. Counting takes a binding of its own. */
@@ -241,12 +254,16 @@ export function targetOf({ target: name, instrument }: Variant, machine: Machine
   return { ...chosen, limits: { ...chosen.limits, maxStorageBuffersPerShaderStage: most } };
 }
 
-function lowerChecked(main: Graph, { fuse, attention, storage, inputs, parts }: Variant, target: Target): Program {
+function loweringOf({ fuse, attention, storage, inputs, parts }: Variant, target: Target): LowerOptions {
   const tiled = (kernel: Kernel): boolean => attentionCandidates(kernel, target).length > 0;
   const joins = (kernel: Kernel): boolean => (typeof attention === 'number' ? tiled(kernel) : attention === 'chosen' && chooseSchedule(kernel, target).family !== 'generic');
   const random = new Random(parts ?? 0);
   const depth: DividesDepth = (kernel, offered) => (parts === undefined ? depthParts(kernel, offered, target) : random.chance(0.8) ? random.pick(offered) : undefined);
-  const program = lower(main, { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, addsParts: (kernel) => parts !== undefined || keepsRows(kernel, target), target, storage, inputs });
+  return { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, addsParts: (kernel) => parts !== undefined || keepsRows(kernel, target), target, storage, inputs };
+}
+
+function lowerChecked(main: Graph, variant: Variant, target: Target, pairs: ReadonlySet<NodeId> | undefined): Program {
+  const program = lower(main, { ...loweringOf(variant, target), pairs });
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));
@@ -307,7 +324,7 @@ function checkBarriers(plan: Plan, { attention }: Variant): void {
 /** Addresses that differ in text may belong to one thread alone, which executing tells. */
 function races(code: KernelCode): boolean {
   try {
-    interpretKernel(code, new Map(code.module.bindings.map((b) => [b.name, b.storage === 'i32' ? new Int32Array(b.elements) : new Float32Array(b.elements)])));
+    interpretKernel(code, new Map(code.module.bindings.map((b) => [b.name, b.storage === 'i32' ? new Int32Array(b.elements) : b.storage === 'pair' ? new Uint32Array(b.elements) : new Float32Array(b.elements)])));
     return false;
   } catch {
     return true;
@@ -323,6 +340,6 @@ function unpack(plan: Plan, shards: readonly Uint8Array[], name: string): Tensor
   const { buffer, shard, offset } = plan.buffers.find((b) => b.buffer.kind === 'weight' && b.buffer.name === name)!;
   const bytes = shards[shard].slice(offset);
   const count = buffer.shape.reduce((n, d) => n * d, 1);
-  const data = buffer.storage === 'i32' ? new Int32Array(bytes.buffer, 0, count) : buffer.storage === 'f16' ? decodeF16(new Uint16Array(bytes.buffer, 0, count)) : new Float32Array(bytes.buffer, 0, count);
+  const data = buffer.storage === 'i32' ? new Int32Array(bytes.buffer, 0, count) : buffer.storage === 'f16' ? decodeF16(new Uint16Array(bytes.buffer, 0, count)) : buffer.storage === 'pair' ? decodePairs(new Uint32Array(bytes.buffer, 0, count)) : new Float32Array(bytes.buffer, 0, count);
   return { shape: buffer.shape, dtype: buffer.dtype, data };
 }

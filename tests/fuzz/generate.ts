@@ -37,8 +37,10 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
   ];
   const own = new Random(seed * 11 + 5);
   const split = native.subgroupMatrix.length > 0 && own.chance(0.6) ? { split: own.integer(0, 999) } : {};
-  return variants.map((v) => {
+  const pairs = new Random(seed * 19 + 1).chance(0.4) ? ({ pairs: true } as const) : {};
+  return variants.map((v): Variant => {
     if (v.storage === 'f16') return { ...v, ...inputs };
-    return 'split' in split && v.target.startsWith('web') ? { ...v, ...split, target: 'native' } : v.target === 'native' ? { ...v, ...split } : v;
+    const own = v.fuse ? { ...v, ...pairs } : v;
+    return 'split' in split && v.target.startsWith('web') ? { ...own, ...split, target: 'native' } : v.target === 'native' ? { ...own, ...split } : own;
   });
 }

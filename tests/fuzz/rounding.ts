@@ -7,7 +7,7 @@
  * magnitudes (Higham and Mary 2019: exceeded with probability below 1e-13), so that its order is free. Where rounding may
  * flip a comparison, a floor or an order, the bound covers both outcomes.
  */
-import type { Graph, Node } from '../../src/graph.ts';
+import type { Graph, Node, NodeId } from '../../src/graph.ts';
 import { sizeOf } from '../../src/graph.ts';
 import { opDef } from '../../src/ops.ts';
 import type { OpAttrs, OpName, Tensor } from '../../src/ops/types.ts';
@@ -25,6 +25,8 @@ export interface Arithmetic {
 
 const F32_UNIT = 2 ** -23;
 const HALF = { relative: 2 ** -11, absolute: 2 ** -25, most: 65504 };
+/** Two halves, the lower one rounded in any direction. */
+const PAIR = { relative: 2 ** -21, absolute: 2 ** -24 };
 const SINGLE = { relative: 2 ** -24, absolute: 2 ** -149 };
 const MOST_F32 = (2 - F32_UNIT) * 2 ** 127;
 
@@ -41,8 +43,8 @@ interface Bounded {
   readonly error: Float64Array;
 }
 
-/** Outputs with the bounds of their errors. */
-export function boundErrors(graph: Graph, bindings: Bindings, arithmetic: Arithmetic): Record<string, Bounded> {
+/** Outputs with the bounds of their errors; `pairs` are nodes that are stored in pairs. */
+export function boundErrors(graph: Graph, bindings: Bindings, arithmetic: Arithmetic, pairs?: ReadonlySet<NodeId>): Record<string, Bounded> {
   const known = new Map<number, Bounded>();
   const out: Record<string, Bounded> = {};
   // The evaluator may reuse a tensor's memory for nothing else, but frees it; all are small here, and kept.
@@ -61,6 +63,7 @@ export function boundErrors(graph: Graph, bindings: Bindings, arithmetic: Arithm
           error[i] = size + error[i] > stored.most ? Infinity : error[i] + stored.relative * (size + error[i]) + stored.absolute;
         }
       }
+      if (pairs?.has(node.id)) for (let i = 0; i < error.length; i++) error[i] += PAIR.relative * (Math.abs(value.data[i]) + error[i]) + PAIR.absolute;
       known.set(node.id, { value, error });
     },
   });

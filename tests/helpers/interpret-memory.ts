@@ -8,7 +8,7 @@ import type { Scalar, WgslType } from '../../src/codegen/wgsl.ts';
 import { fromF16, toF16 } from '../../src/half.ts';
 import { roundF16 } from './interpret-numbers.ts';
 
-export type Scalars = Float32Array | Int32Array;
+export type Scalars = Float32Array | Int32Array | Uint32Array;
 export type MatrixType = Extract<WgslType, { kind: 'matrix' }>;
 
 /** Row by row. */

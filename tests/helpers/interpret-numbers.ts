@@ -46,8 +46,15 @@ function lift(of: (...args: number[]) => number | boolean, round: (value: number
   };
 }
 
+/** Built-in functions that change the number of components. */
+const PACKING: Record<string, (value: Value) => Value> = {
+  pack2x16float: (v) => { const [low, high] = v as readonly number[]; return (toF16(low) | (toF16(high) << 16)) >>> 0; },
+  unpack2x16float: (v) => [fromF16(Number(v) & 0xffff), fromF16(Number(v) >>> 16)],
+};
+
 /** A built-in function whose result is of this type; undefined where it is none of these. */
 export function builtinOf(name: string, scalar: Scalar): ((...args: Value[]) => Value) | undefined {
+  if (PACKING[name]) return PACKING[name];
   const of = BUILTINS[name];
   return of && lift(of, ROUND[scalar]);
 }

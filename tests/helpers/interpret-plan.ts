@@ -8,6 +8,7 @@ import { storedElements, storedIndex } from '../../src/kernel-layout.ts';
 import type { Buffer, Kernel, Program, Storage } from '../../src/kernel.ts';
 import { lower } from '../../src/lower/lower.ts';
 import type { Tensor } from '../../src/ops/types.ts';
+import { fromPair, toPair } from '../../src/pair.ts';
 import type { Plan } from '../../src/plan.ts';
 import { evaluateProgram, type ProgramBindings } from '../../src/reference/kernel.ts';
 import { plan, type PlanOptions } from '../../src/schedule/plan.ts';
@@ -20,14 +21,18 @@ import { valuesOf } from './patterns.ts';
 import { programOf } from './run-kernel.ts';
 import { relativeError } from './run-plan.ts';
 
+/** What holds a buffer's elements: f16 are numbers that it can hold, pairs their words. */
+const ARRAYS = { f32: Float32Array, f16: Float32Array, pair: Uint32Array, i32: Int32Array } as const;
+
 /** The outputs by name. Fails where a kernel moves other bytes than its generator says, loads `times` over. */
 export function interpretPlan(made: Plan, bindings: ProgramBindings, times = 1): Record<string, Tensor> {
   const memory = new Map<string, Scalars>();
   for (const { buffer } of made.buffers) {
     const { id, kind, name, shape } = buffer;
-    const values = buffer.storage === 'i32' ? new Int32Array(storedElements(buffer)) : new Float32Array(storedElements(buffer));
+    const values = new ARRAYS[buffer.storage](storedElements(buffer));
     const given = kind === 'input' ? bindings.inputs[name] : kind === 'weight' ? bindings.weights(name, shape) : undefined;
-    placesOf(buffer).forEach((place, i) => { if (given) values[place] = given.data[i]; });
+    const word = buffer.storage === 'pair' ? toPair : (v: number): number => v;
+    placesOf(buffer).forEach((place, i) => { if (given) values[place] = word(given.data[i]); });
     memory.set(id, values);
   }
   const kernels = made.kernels.map((k) => generateKernel(k, made.target));
@@ -39,7 +44,7 @@ export function interpretPlan(made: Plan, bindings: ProgramBindings, times = 1):
   }
   return Object.fromEntries(made.buffers.filter((b) => b.buffer.kind === 'output').map(({ buffer }) => {
     const values = memory.get(buffer.id)!;
-    return [buffer.name, { shape: buffer.shape, dtype: buffer.dtype, data: Float64Array.from(placesOf(buffer), (place) => values[place]) }];
+    return [buffer.name, { shape: buffer.shape, dtype: buffer.dtype, data: Float64Array.from(placesOf(buffer), (place) => (buffer.storage === 'pair' ? fromPair(values[place]) : values[place])) }];
   }));
 }
 

@@ -7,6 +7,7 @@ import type { Tensor } from '../../src/ops/types.ts';
 import type { Plan, PlannedBuffer } from '../../src/plan.ts';
 import type { ProgramBindings } from '../../src/reference/kernel.ts';
 import { decodeF16, encodeF16 } from '../../src/half.ts';
+import { decodePairs, encodePairs } from '../../src/pair.ts';
 
 export interface RunOptions {
   /** Count every executed access; slow. */
@@ -128,6 +129,7 @@ function encode(slot: PlannedBuffer, tensor: Tensor): Uint8Array<ArrayBuffer> {
   if (!tensor || tensor.data.length !== count) throw new Error(`${buffer.name} is not given ${count} values`);
   if (buffer.layout) throw new Error(`${buffer.name} has a blocked layout`);
   if (buffer.storage === 'i32') new Int32Array(out.buffer, 0, count).set(tensor.data);
+  else if (buffer.storage === 'pair') new Uint32Array(out.buffer, 0, count).set(encodePairs(tensor.data));
   else if (buffer.storage === 'f16') new Uint16Array(out.buffer, 0, count).set(encodeF16(Float32Array.from(tensor.data)));
   else new Float32Array(out.buffer, 0, count).set(tensor.data);
   return out;
@@ -147,7 +149,7 @@ async function readBytes(device: GPUDevice, from: GPUBuffer, offset: number, siz
 async function readBack(device: GPUDevice, from: GPUBuffer, { buffer, bytes, offset }: PlannedBuffer): Promise<Tensor> {
   const raw = await readBytes(device, from, offset, bytes);
   const count = sizeOf(buffer.shape);
-  const data = buffer.storage === 'i32' ? new Int32Array(raw, 0, count) : buffer.storage === 'f16' ? decodeF16(new Uint16Array(raw, 0, count)) : new Float32Array(raw, 0, count);
+  const data = buffer.storage === 'i32' ? new Int32Array(raw, 0, count) : buffer.storage === 'f16' ? decodeF16(new Uint16Array(raw, 0, count)) : buffer.storage === 'pair' ? decodePairs(new Uint32Array(raw, 0, count)) : new Float32Array(raw, 0, count);
   return { shape: buffer.shape, dtype: buffer.dtype, data };
 }
 

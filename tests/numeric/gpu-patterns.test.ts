@@ -45,3 +45,10 @@ describe.skipIf(!gpu)('weights stored as f16', () => {
     await checkOnDevice(gpu!.device, pattern(name), { target: gpu!.target, storage: 'f16', values: halves, tolerance: 5e-3 });
   });
 });
+
+describe.skipIf(!gpu)('weights and what lies between kernels stored in pairs', () => {
+  test.each(Object.keys(PATTERNS))('%s', async (name) => {
+    const plan = await checkOnDevice(gpu!.device, pattern(name), { target: WEB, pairs: true, attention: true, tolerance: 4e-6 });
+    for (const { buffer } of plan.buffers) if (buffer.kind === 'temp') expect(buffer.storage).toBe(buffer.dtype === 'f32' ? 'pair' : 'i32');
+  });
+});

@@ -12,6 +12,7 @@ import { axis } from '../../src/kernel-index.ts';
 import { sizeOf } from '../../src/graph.ts';
 import type { Axis, Expr, Kernel, Layout } from '../../src/kernel.ts';
 import { lower } from '../../src/lower/lower.ts';
+import { chooseSchedule } from '../../src/schedule/rules.ts';
 import { kernelDigest } from '../../src/schedule/kernel-key.ts';
 import type { SubgroupMatrixSchedule } from '../../src/schedule.ts';
 import { causal, einsumKernel, ended, type EinsumKernel } from '../helpers/contraction-kernels.ts';
@@ -61,6 +62,43 @@ describe('contractions', () => {
       const made = checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: TOLERANCE });
       expect(made.kernels[0].schedule).toEqual(schedule);
     }
+  });
+});
+
+const paired = (kernel: Kernel, names: readonly string[]): Kernel => ({ ...kernel, params: kernel.params.map((p) => (names.includes(p.name) ? { ...p, storage: 'pair' as const } : p)) });
+
+describe('contractions of pairs', () => {
+  const pairs = (...of: [number, number, number, number, number, boolean]): SubgroupMatrixSchedule => ({ ...tiles(...of), split: true });
+  const SCHEDULES = [pairs(2, 1, 2, 2, 32, true), pairs(1, 2, 1, 2, 16, false), pairs(1, 1, 2, 1, 48, true), pairs(2, 4, 1, 1, 64, true)];
+  /** Parts of 22 digits and a product left out, over the greatest result. */
+  const CLOSE = 5e-7;
+
+  test.each<[string, EinsumKernel]>([
+    ['whole fragments', linear(32, 48, 64)],
+    ['one tile', linear(32, 48, 16)],
+    ['depth first, hanging over', { ...linear(40, 72, 96), left: 'k m' }],
+    ['the other way', { ...linear(40, 72, 96), right: 'k n' }],
+    ['edges', linear(37, 42, 40)],
+    ['vectors of four', linear(19, 21, 36)],
+    ['heads', { extents: { b: 2, h: 2, i: 18, j: 23, d: 32 }, left: 'b i h d', right: 'b j h d', out: 'b h i j' }],
+  ])('%s', (_, shape) => {
+    for (const schedule of SCHEDULES) {
+      const [once, stored] = [paired(einsumKernel(shape), ['left', 'right']), paired(einsumKernel(shape), ['left', 'right', 'out'])];
+      const made = [once, stored].map((kernel) => checkKernelInterpreted(kernel, schedule, { target: MATRIX_UNITS, tolerance: CLOSE }));
+      // Nothing is scaled: no workgroup agrees on anything.
+      expect(generateKernel(made[0].kernels[0], MATRIX_UNITS).module.workgroupVars.map((v) => v.name)).toEqual(['tiles']);
+    }
+  });
+
+  test('one operand alone is split on the way, the other joined and split again', () => {
+    for (const schedule of [pairs(2, 1, 2, 2, 32, true), pairs(2, 4, 1, 1, 64, true)]) {
+      checkKernelInterpreted(paired(einsumKernel(linear(37, 42, 96)), ['right']), schedule, { target: MATRIX_UNITS, tolerance: CLOSE });
+    }
+  });
+
+  test('odd depths are for other schedules', () => {
+    const family = (depth: number): string => chooseSchedule(paired(einsumKernel(linear(197, 3072, depth)), ['left', 'right']), MATRIX_UNITS).family;
+    expect([family(767), family(768)]).toEqual(['contraction', 'subgroupMatrix']);
   });
 });
 

@@ -11,116 +11,55 @@
  */
 import { axis, constant } from '../../kernel-index.ts';
 import type { Index } from '../../kernel.ts';
-import type { ContractionProblem } from '../../kernel-contraction.ts';
-import { alongOf } from '../../kernel-lanes.ts';
+import { LOW_SCALE } from '../../pair.ts';
 import type { Emitter } from '../emitter.ts';
-import type { Values } from '../values.ts';
+import { highPart } from '../helpers.ts';
 import { add, assign, barrier, binary, bitcast, call, construct, convert, element, f32, fma, forOf, ifOf, less, mul, ref, same, select, splat, sub, u32 } from '../wgsl-build.ts';
 import { F32, U32, valueType, vector } from '../wgsl.ts';
-import type { WgslExpr } from '../wgsl.ts';
-import type { Staging, Unit } from './contraction-operand.ts';
-import type { FragmentMemory } from './fragment-memory.ts';
+import type { ValueType, WgslExpr } from '../wgsl.ts';
+import type { Unit } from './contraction-operand.ts';
 import { greatestOfSubgroups } from './row-meet.ts';
-import { FragmentTile } from './subgroup-matrix-tiles.ts';
+import { TwoPartTile } from './subgroup-matrix-parts.ts';
 
 /** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
 const TOP = 10;
 /** The greatest scaled magnitude that both parts can hold. */
 const MOST = 65000;
-/** Between high and low parts: an f16 has 11 digits. */
-const LOW = 2 ** 11;
-/**
- * Of a value's bits those that f16 holds, sign, exponent and ten digits after the first, and half of the last, by which it
- * is rounded. Bits, since a value that has been to f16 and back may be taken for the value itself by a compiler, and then
- * nothing is left for the low part.
- */
-const KEPT = 0xffffe000;
-const HALF = 0x1000;
 /** Biased exponents below are taken for this one: scales and their inverses stay finite. */
 const LEAST_EXPONENT = 20;
 const EXPONENT = 0x7f800000;
 
 const PAIR = vector('f32', 2);
 
-type Side = 'left' | 'right';
-
-/** Values that a thread brings at once: vectors of eight where the operand is made of such. */
-export function splitWidth(problem: ContractionProblem, side: Side, words: boolean): 4 | 8 {
-  const way = alongOf(problem, side);
-  const extent = way === 'k' ? problem.depth[0] : side === 'left' ? problem.M : problem.N;
-  return words && way !== 'none' && extent % 8 === 0 ? 8 : 4;
-}
-
-/** A tile of one operand in two parts, the low one behind the high one. */
-export class SplitTile extends FragmentTile {
-  private readonly values4 = new Map<Unit, WgslExpr[]>();
+/** An operand that the workgroup splits. */
+export class SplitTile extends TwoPartTile {
   /** The greatest magnitude that this thread has loaded. */
-  readonly seen: WgslExpr;
-
-  /** `part`: values of a part, padding included. */
-  constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: Side, staging: Omit<Staging, 'memory'>, into: FragmentMemory, start: number, private readonly part: number) {
-    super(emitter, values, problem, side, staging, into, start);
-    this.seen = emitter.variable('seen', F32);
-  }
-
-  low(row: WgslExpr, depth: number): WgslExpr {
-    return this.fragmentFrom(this.start + this.part / this.into.wide, row, depth, false);
-  }
-
-  override prefetch(tile: Index, executions: number): void {
-    for (const unit of this.units) {
-      const held = this.held4(unit);
-      this.where(unit, executions, () => this.load4(unit, tile).forEach((value, i) => this.emitter.push(assign(held[i], value))));
-    }
-  }
+  readonly seen = this.emitter.variable('seen', F32);
 
   /** Notes the magnitudes of what was prefetched: in one number, as registers are few where results are many. */
   note(): void {
-    const held = this.units.flatMap((unit) => this.held4(unit)).flatMap((four) => Array.from({ length: valueType(four).width }, (_, t) => element(four, t)));
+    const held = this.units.flatMap((unit) => this.heldBy(unit)).flatMap((four) => Array.from({ length: valueType(four).width }, (_, t) => element(four, t)));
     for (const value of held) this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', value))));
   }
 
   /** Brings what was prefetched to workgroup memory, times the scale. */
   stageScaled(scale: WgslExpr, executions: number): void {
-    for (const unit of this.units) {
-      this.where(unit, executions, () => {
-        const parts = this.held4(unit).map((held) => this.split(mul(held, scale)));
-        this.put(unit, this.start, parts.map((p) => p.high));
-        this.put(unit, this.start + this.part / this.into.wide, parts.map((p) => p.low));
-      });
-    }
+    for (const unit of this.units) this.where(unit, executions, () => this.putParts(unit, this.heldBy(unit).map((held) => this.split(mul(held, scale)))));
+  }
+
+  protected override fourAt(points: readonly Map<string, Index>[], unit: Unit, tile: Index): WgslExpr {
+    return this.valuesAt(points, unit, tile);
+  }
+
+  protected override fourType(width: 1 | 4): ValueType {
+    return vector('f32', width);
   }
 
   private split(value: WgslExpr): { readonly high: WgslExpr; readonly low: WgslExpr } {
     const { emitter } = this;
     const scaled = emitter.bind('scaled', value);
-    const { width } = valueType(scaled);
-    const words = vector('u32', width);
-    const kept = emitter.bind('kept', bitcast(vector('f32', width), binary('&', add(bitcast(words, scaled), splat(u32(HALF), width)), splat(u32(KEPT), width))));
-    return { high: emitter.bind('high', convert('f16', kept)), low: emitter.bind('low', convert('f16', mul(sub(scaled, kept), f32(LOW)))) };
-  }
-
-  private put(unit: Unit, start: number, fours: readonly WgslExpr[]): void {
-    const at = this.place(unit, start);
-    if (this.along === 'none') this.into.putOne(at, fours[0]);
-    else if (fours.length === 1) this.into.putFour(at, fours[0]);
-    else this.into.putEight(at, construct(vector('u32', 4), ...fours.map((four) => bitcast(vector('u32', 2), four))));
-  }
-
-  /** A unit's values in vectors of four, or its one value. */
-  private load4(unit: Unit, tile: Index): WgslExpr[] {
-    const points = this.points(unit, tile);
-    const fours = points.length === 8 ? [points.slice(0, 4), points.slice(4)] : [points];
-    return fours.map((four) => this.valuesAt(four, unit, tile));
-  }
-
-  private held4(unit: Unit): WgslExpr[] {
-    let held = this.values4.get(unit);
-    if (!held) {
-      const [count, width] = this.along === 'none' ? [1, 1] as const : [this.wide / 4, 4] as const;
-      this.values4.set(unit, (held = Array.from({ length: count }, () => this.emitter.variable('held', vector('f32', width)))));
-    }
-    return held;
+    const kept = emitter.bind('kept', highPart(scaled));
+    return { high: emitter.bind('high', convert('f16', kept)), low: emitter.bind('low', convert('f16', mul(sub(scaled, kept), f32(LOW_SCALE)))) };
   }
 }
 
@@ -202,7 +141,7 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
   return [element(inverse, 0), element(inverse, 1)];
 }
 
-/** A product's sum of its two sums, unscaled. */
-export function joinSums(high: WgslExpr, low: WgslExpr, [left, right]: readonly [WgslExpr, WgslExpr]): WgslExpr {
-  return mul(mul(fma(low, splat(f32(1 / LOW), valueType(low).width), high), left), right);
+/** A product's sum of its two sums, times what its operands are to be multiplied by. */
+export function joinSums(high: WgslExpr, low: WgslExpr, inverses: readonly WgslExpr[]): WgslExpr {
+  return inverses.reduce(mul, fma(low, splat(f32(1 / LOW_SCALE), valueType(low).width), high));
 }

@@ -74,19 +74,24 @@ export class FragmentTile extends StagedOperand {
 
   /** Vectors of f16 as they lie, without a way through f32, where the operand is nothing but these; zeros past the depth. */
   private loadAsStored(unit: Unit, tile: Index): WgslExpr | undefined {
-    const { operand, emitter, values, wide } = this;
+    const { operand, emitter, wide } = this;
     if (operand.kind !== 'load' || this.along === 'none') return undefined;
     const { storage, packed } = emitter.binding(operand.buffer);
     if (storage !== 'f16' || packed) return undefined;
     const flat = this.points(unit, tile).map((map) => (substituteExpr(operand, map) as typeof operand).at[0]);
     if (!consecutive(flat)) return undefined;
-    const load = (at: WgslExpr): WgslExpr => (wide === 8 ? emitter.loadWords(operand.buffer, at) : emitter.load(operand.buffer, at, 4, true));
-    const at = values.index(floorDiv(flat[0], wide));
-    const first = this.firstDepth(unit, tile);
-    if (rangeOf(first)[1] < this.depth) return load(at);
-    const last = Math.floor(storedElements(emitter.params.get(operand.buffer)!) / wide) - 1;
-    const loaded = load(rangeOf(flat[0])[1] > wide * last ? atMost(at, last) : at);
-    return select(values.scalar(binary('less', indexValue(first), number(this.depth, 'i32'))), loaded, construct(this.held()));
+    return this.insideDepth(unit, tile, operand.buffer, flat[0], wide, (at) => (wide === 8 ? emitter.loadWords(operand.buffer, at) : emitter.load(operand.buffer, at, 4, true)));
+  }
+
+  /** What is loaded of `wide` consecutive values, the first of which lies at `first`; zeros where the unit is past the depth. */
+  protected insideDepth(unit: Unit, tile: Index, buffer: string, first: Index, wide: 4 | 8, load: (at: WgslExpr) => WgslExpr): WgslExpr {
+    const { emitter, values } = this;
+    const at = values.index(floorDiv(first, wide));
+    const depth = this.firstDepth(unit, tile);
+    if (rangeOf(depth)[1] < this.depth) return load(at);
+    const last = Math.floor(storedElements(emitter.params.get(buffer)!) / wide) - 1;
+    const loaded = load(rangeOf(first)[1] > wide * last ? atMost(at, last) : at);
+    return select(values.scalar(binary('less', indexValue(depth), number(this.depth, 'i32'))), loaded, construct(loaded.type));
   }
 
   protected override write(unit: Unit, value: WgslExpr): void {

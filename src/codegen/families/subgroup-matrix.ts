@@ -10,7 +10,7 @@ import { contractionProblem, linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { axis, substitute } from '../../kernel-index.ts';
 import type { Kernel } from '../../kernel.ts';
-import { FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile } from '../../kernel-fragments.ts';
+import { arePairs, FRAGMENT, fragmentProblem, fragmentRoom, fragmentTile } from '../../kernel-fragments.ts';
 import type { FragmentOperand, FragmentProblem } from '../../kernel-fragments.ts';
 import type { Space } from '../../plan.ts';
 import type { SubgroupMatrixSchedule } from '../../schedule.ts';
@@ -26,7 +26,9 @@ import { emitPrologue } from './contraction-prologue.ts';
 import { clearGrid, enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid } from './fragment-memory.ts';
 import { emitResults } from './subgroup-matrix-results.ts';
 import type { Results } from './subgroup-matrix-results.ts';
-import { emitSplitDepth, joinSums, SplitTile, splitWidth } from './subgroup-matrix-split.ts';
+import { PairTile, partsWidth } from './subgroup-matrix-parts.ts';
+import type { TwoPartTile } from './subgroup-matrix-parts.ts';
+import { emitSplitDepth, joinSums, SplitTile } from './subgroup-matrix-split.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
@@ -80,7 +82,7 @@ class SubgroupMatrices {
     const { emitter, schedule, fragments } = this;
     const { fragmentsM, fragmentsN, subgroupSize } = schedule;
     const sums = resultGrid(emitter, fragmentsM, fragmentsN);
-    if (schedule.split) this.multiplySplit(sums);
+    if (schedule.split) this.multiplyParts(sums);
     else {
       if (fragments) this.multiplyFromMemory(sums, fragments);
       else this.multiplyTiles(sums);
@@ -124,23 +126,35 @@ class SubgroupMatrices {
   }
 
   /** The same of operands in two parts, whose products with a low part have sums of their own. */
-  private multiplySplit(high: readonly (readonly WgslExpr[])[]): void {
+  private multiplyParts(high: readonly (readonly WgslExpr[])[]): void {
     const { emitter, values, problem, schedule, memory } = this;
     const low = resultGrid(emitter, schedule.fragmentsM, schedule.fragmentsN, 'low');
     const room = fragmentRoom(problem, schedule);
     const staging = { left: this.staging('left'), right: this.staging('right') };
-    const tile = (side: 'left' | 'right', start: number): SplitTile =>
-      new SplitTile(emitter, values, problem, side, { ...staging[side], wide: splitWidth(problem, side, memory.words) }, memory, start / memory.wide, room[side] / 2);
-    const [left, right] = [tile('left', 0), tile('right', room.left)];
-    const clear = (): void => [high, low].forEach((sums) => clearGrid(emitter, sums));
-    const inverse = emitSplitDepth(emitter, [left, right], { ...staging.left, subgroupSize: schedule.subgroupSize }, clear, () => {
+    const tiles = <T extends TwoPartTile>(Tile: new (...args: ConstructorParameters<typeof PairTile>) => T): readonly [T, T] => {
+      const tile = (side: 'left' | 'right', start: number): T =>
+        new Tile(emitter, values, problem, side, { ...staging[side], wide: partsWidth(problem, side, memory.words) }, memory, start / memory.wide, room[side] / 2);
+      return [tile('left', 0), tile('right', room.left)];
+    };
+    const products = ([left, right]: readonly [TwoPartTile, TwoPartTile]): void => {
       for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) {
         const [a, b] = [this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth))];
         this.accumulate(high, a, b);
         this.accumulate(low, a, this.load('right', (row) => right.low(row, depth)));
         this.accumulate(low, this.load('left', (row) => left.low(row, depth)), b);
       }
-    });
+    };
+    let inverse: readonly WgslExpr[] = [];
+    if (arePairs(emitter.kernel, problem)) {
+      const pairs = tiles(PairTile);
+      emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch }, () => products(pairs));
+      // The results come where the tiles were.
+      if (staging.left.tiles === 1) emitter.push(barrier);
+    } else {
+      const split = tiles(SplitTile);
+      const clear = (): void => [high, low].forEach((sums) => clearGrid(emitter, sums));
+      inverse = emitSplitDepth(emitter, split, { ...staging.left, subgroupSize: schedule.subgroupSize }, clear, () => products(split));
+    }
     this.finish([high, low], ([h, l]) => joinSums(h, l, inverse));
   }
 

@@ -75,7 +75,8 @@ export interface WeightsManifest {
 export interface WeightEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly storage: 'f32' | 'f16' | 'i32';
+  /** `pair`: f32 as the sum of two f16 in a word, the high part in its low half, the rest 2^11 times as large. */
+  readonly storage: 'f32' | 'f16' | 'pair' | 'i32';
   /** Absent: plain row-major. Otherwise outer axes of extent / block rounded up, then the axes within a block. */
   readonly blocks?: readonly number[];
   readonly shard: number;

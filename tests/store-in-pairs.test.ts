@@ -1,0 +1,110 @@
+/** Operands of products in pairs: the graph means the same, bounds hold, and kernels of what is stored so are right. */
+import { describe, expect, test } from 'vitest';
+import { compileGraph, packWeights } from '../src/compile.ts';
+import type { Graph, NodeId } from '../src/graph.ts';
+import { fromPair } from '../src/pair.ts';
+import { runPasses } from '../src/passes/pipeline.ts';
+import { splitStatic } from '../src/passes/static.ts';
+import { storeInPairs } from '../src/passes/store-in-pairs.ts';
+import { evaluateGraph } from '../src/reference/graph.ts';
+import { withPairs } from '../src/schedule/pairs.ts';
+import { WEB } from '../src/targets.ts';
+import { verifyGraph } from '../src/verify.ts';
+import { differences, evaluateSeeded } from './helpers/compare.ts';
+import { testDevice } from './helpers/device.ts';
+import { MATRIX_UNITS } from './helpers/null-device.ts';
+import { valuesOf } from './helpers/patterns.ts';
+import { randomBindings, randomGraph } from './helpers/random-graph.ts';
+import { relativeError, runPlan } from './helpers/run-plan.ts';
+import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
+import { presetGraph, presetOf } from './helpers/zoo.ts';
+
+const everything = (graph: Graph): Set<NodeId> => new Set(graph.nodes.map((n) => n.id));
+
+/** The paired graph of one whose every value may be in pairs, checked to mean the same. */
+function paired(graph: Graph, what: string): ReturnType<typeof storeInPairs> {
+  const split = splitStatic(runPasses(graph));
+  const made = storeInPairs(split, everything(split.main));
+  expect([...verifyGraph(made.main), ...verifyGraph(made.weights)], what).toEqual([]);
+  expect(made.weights.outputs.map((o) => o.name).sort(), what).toEqual(made.main.nodes.flatMap((n) => (n.op === 'param' ? [n.attrs.name] : [])).sort());
+  expect(differences(evaluateSeeded(graph), evaluateSeeded(made.main, evaluateSeeded(made.weights))), what).toEqual([]);
+  return made;
+}
+
+/** The greatest magnitude of each value in pairs, for seeded inputs `by` times as large. */
+function greatest({ main, weights, pairs }: ReturnType<typeof paired>, by: number): number[] {
+  const params = evaluateSeeded(weights);
+  const inputs = Object.fromEntries(Object.entries(randomBindings(main).inputs).map(([name, t]) => [name, t.dtype === 'f32' ? { ...t, data: t.data.map((v) => v * by) as Float64Array } : t]));
+  const found: number[] = [];
+  evaluateGraph(main, { inputs, params: (name) => params[name] }, { precision: 'f64', onNode: ({ id }, { data }) => { if (pairs.has(id)) found.push(Array.from(data).reduce((most, v) => Math.max(most, Math.abs(v)), 0)); } });
+  return found;
+}
+
+describe('the graph', () => {
+  test('random graphs mean the same', () => {
+    let count = 0;
+    for (let seed = 0; seed < 150; seed++) count += paired(randomGraph(seed), `seed ${seed}`).pairs.size;
+    expect(count).toBeGreaterThan(20);
+  });
+
+  test.each(TINY)('$name means the same, and its values in pairs fit f16 whatever the inputs', (tiny) => {
+    const made = paired(tinyGraph(tiny), tiny.name);
+    for (const by of [1, 1e6]) for (const most of greatest(made, by)) expect(most).toBeLessThanOrEqual(2 ** 15 * (1 + 1e-9));
+    if (tiny.name !== 'ViT') return;
+    // Norms, attention, activations, and the weights that they meet; these use the range that is there.
+    expect(made.pairs.size).toBeGreaterThanOrEqual(8);
+    for (const most of greatest(made, 1)) expect(most).toBeGreaterThan(1);
+  });
+});
+
+describe('what is stored so', () => {
+  test.each([['vit_base_patch16_224', 36, 36], ['mixer_b16_224', 24, 24], ['efficientvit_m0', 0, 0]])('%s', (preset, temps, weights) => {
+    const { value, diagnostics } = compileGraph(presetGraph(presetOf(preset)), { target: MATRIX_UNITS, dtype: 'f32', pairs: true });
+    expect(diagnostics).toEqual([]);
+    const { program, plan } = value!;
+    const count = (kind: string): number => program.buffers.filter((b) => b.storage === 'pair' && b.kind === kind).length;
+    expect([count('temp'), count('weight'), count('input'), count('output')]).toEqual([temps, weights, 0, 0]);
+    // All that read pairs are products in matrix units, which are what pairs are for.
+    for (const { kernel, schedule } of plan.kernels) if (kernel.params.some((p) => p.access === 'read' && p.storage === 'pair')) expect(schedule).toMatchObject({ family: 'subgroupMatrix', split: true });
+  });
+
+  test('nothing where there are no matrix units, where halves are asked for, or without fusion', () => {
+    const graph = tinyGraph(TINY.find((t) => t.name === 'ViT')!);
+    for (const options of [{ target: WEB, dtype: 'f32' }, { target: MATRIX_UNITS, dtype: 'f16' }, { target: MATRIX_UNITS, dtype: 'f32', fuse: false }] as const) {
+      expect(compileGraph(graph, { ...options, pairs: true }).value!.program.buffers.filter((b) => b.storage === 'pair')).toEqual([]);
+    }
+  });
+});
+
+const gpu = await testDevice();
+
+/** One of each kind of layer; all with VITC_TEST_ALL=1. */
+const SOME = ['ViT', 'Mixer', 'Swin', 'DepthAnything', 'NaViT', 'Whisper'];
+
+describe.skipIf(!gpu)('on a device, whose kernels join the parts', () => {
+  test.each(TINY.filter((t) => process.env.VITC_TEST_ALL === '1' || SOME.includes(t.name)))('$name', async (tiny) => {
+    const graph = tinyGraph(tiny);
+    const { value } = compileGraph(graph, { target: WEB, dtype: 'f32', pairs: (kernel) => withPairs(kernel)?.operands });
+    const { plan, weights } = value!;
+    const bindings = randomBindings(graph);
+    const params = evaluateGraph(weights, { inputs: {}, params: bindings.params }, { precision: 'f64' });
+    const want = evaluateGraph(graph, bindings, { precision: 'f64' });
+    const plain = evaluateGraph(graph, bindings, { precision: 'f32' });
+    const got = await runPlan(gpu!.device, plan, { inputs: bindings.inputs, weights: (name) => params[name] });
+    for (const [name, tensor] of Object.entries(want)) expect(relativeError(got.outputs[name], tensor), name).toBeLessThanOrEqual(Math.max(4e-6, 4 * relativeError(plain[name], tensor)));
+  });
+
+  test('weights are packed as they are read', () => {
+    const graph = tinyGraph(TINY.find((t) => t.name === 'ViT')!);
+    const compiled = compileGraph(graph, { target: WEB, dtype: 'f32', pairs: (kernel) => withPairs(kernel)?.operands }).value!;
+    const read = (name: string, shape: readonly number[]): Float32Array => Float32Array.from(valuesOf(name, shape).data);
+    const shards = packWeights(compiled, read);
+    const slot = compiled.plan.buffers.find((b) => b.buffer.name === 'blocks.0.mlp.fc2.weight~pair')!;
+    const words = new Uint32Array(shards[slot.shard].buffer, slot.offset, slot.bytes / 4);
+    const values = read('blocks.0.mlp.fc2.weight', [24, 96]);
+    const most = values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    const scale = 2 ** Math.floor(Math.log2(2 ** 15 / most));
+    words.forEach((word, i) => expect(fromPair(word) / scale).toBeCloseTo(values[i], 6));
+    expect(words.length).toBe(values.length);
+  });
+});
