@@ -25,8 +25,8 @@ export function partsWidth(problem: ContractionProblem, side: Side, words: boole
 }
 
 export abstract class TwoPartTile extends FragmentTile {
-  /** What a thread holds of each unit between the load and the write, in vectors of four values or its one value. */
-  private readonly heldOf = new Map<Unit, WgslExpr[]>();
+  /** What a thread holds of each unit between the load and the write, by slot: vectors of four values or its one value. */
+  private readonly heldOf = new Map<Unit, WgslExpr[][]>();
 
   /** `part`: values of a part, padding included. */
   constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: Side, staging: Omit<Staging, 'memory'>, into: FragmentMemory, start: number, private readonly part: number) {
@@ -37,9 +37,9 @@ export abstract class TwoPartTile extends FragmentTile {
     return this.fragmentFrom(this.start + this.part / this.into.wide, row, depth, false);
   }
 
-  override prefetch(tile: Index, executions: number): void {
+  override prefetch(tile: Index, executions: number, slot = 0): void {
     for (const unit of this.units) {
-      const held = this.heldBy(unit);
+      const held = this.heldBy(unit, slot);
       this.where(unit, executions, () => this.load4(unit, tile).forEach((value, i) => this.emitter.push(assign(held[i], value))));
     }
   }
@@ -56,13 +56,11 @@ export abstract class TwoPartTile extends FragmentTile {
   /** What `fourAt` gives: so many numbers, 4 or 1. */
   protected abstract fourType(width: 1 | 4): ValueType;
 
-  protected heldBy(unit: Unit): WgslExpr[] {
-    let held = this.heldOf.get(unit);
-    if (!held) {
-      const [count, width] = this.along === 'none' ? [1, 1] as const : [this.wide / 4, 4] as const;
-      this.heldOf.set(unit, (held = Array.from({ length: count }, () => this.emitter.variable('held', this.fourType(width)))));
-    }
-    return held;
+  protected heldBy(unit: Unit, slot = 0): WgslExpr[] {
+    const slots = this.heldOf.get(unit) ?? [];
+    this.heldOf.set(unit, slots);
+    const [count, width] = this.along === 'none' ? [1, 1] as const : [this.wide / 4, 4] as const;
+    return (slots[slot] ??= Array.from({ length: count }, () => this.emitter.variable('held', this.fourType(width))));
   }
 
   /** Brings a unit's parts to workgroup memory: fours of halves, or its one value. */
@@ -81,9 +79,9 @@ export abstract class TwoPartTile extends FragmentTile {
 
 /** An operand that is stored in pairs (pair.ts): its words are taken apart on their way, nothing else is done with them. */
 export class PairTile extends TwoPartTile {
-  override stage(tile: Index, prefetched: boolean): void {
+  override stage(tile: Index, prefetched: boolean, slot = 0): void {
     const { groups, tiles } = this.staging;
-    for (const unit of this.units) this.where(unit, groups * tiles, () => this.putParts(unit, (prefetched ? this.heldBy(unit) : this.load4(unit, tile)).map((words) => this.parts(words))));
+    for (const unit of this.units) this.where(unit, groups * tiles, () => this.putParts(unit, (prefetched ? this.heldBy(unit, slot) : this.load4(unit, tile)).map((words) => this.parts(words))));
   }
 
   protected override fourAt(points: readonly Map<string, Index>[], unit: Unit, tile: Index): WgslExpr {

@@ -118,7 +118,7 @@ class SubgroupMatrices {
     const { size, groups, tiles } = staging.left;
     const left = new FragmentTile(emitter, values, problem, 'left', staging.left, memory, 0);
     const right = new FragmentTile(emitter, values, problem, 'right', staging.right, memory, fragmentRoom(problem, schedule).left / memory.wide);
-    emitDepth(emitter, [left, right], { tiles, prefetch: schedule.prefetch, groups, size }, () => {
+    emitDepth(emitter, [left, right], { tiles, prefetch: schedule.prefetch, ahead: schedule.ahead, groups, size }, () => {
       for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) this.accumulate(sums, this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth)));
     });
     // The results come where the tiles were.
@@ -147,7 +147,7 @@ class SubgroupMatrices {
     let inverse: readonly WgslExpr[] = [];
     if (arePairs(emitter.kernel, problem)) {
       const pairs = tiles(PairTile);
-      emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch }, () => products(pairs));
+      emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch, ahead: schedule.ahead }, () => products(pairs));
       // The results come where the tiles were.
       if (staging.left.tiles === 1) emitter.push(barrier);
     } else {
