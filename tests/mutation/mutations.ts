@@ -14,8 +14,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a contraction multiplies its tiles before all of them are staged',
     file: 'src/codegen/families/contraction-depth.ts',
-    find: 'for (const operand of operands) operand.stage(axis(over), early);\n    emitter.push(barrier);',
-    replace: 'for (const operand of operands) operand.stage(axis(over), early);',
+    find: 'for (const operand of operands) operand.stage(axis(over), early, slot);\n    emitter.push(barrier);',
+    replace: 'for (const operand of operands) operand.stage(axis(over), early, slot);',
     about: 'einsum|Linear|linear|matmul',
   },
   {
@@ -218,5 +218,19 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'return own.every(Boolean) && whole ? { at, uses: found.length } : undefined;',
     replace: 'return { at, uses: found.length };',
     about: 'norm|Norm|softmax',
+  },
+  {
+    name: 'what is read of a pair is its high part alone',
+    file: 'src/codegen/helpers.ts',
+    find: 'fma(element(p, 1), f32(1 / LOW_SCALE), element(p, 0))',
+    replace: 'element(p, 0)',
+    about: 'einsum|Linear|linear|matmul',
+  },
+  {
+    name: 'a product of pairs keeps the scale of its weight',
+    file: 'src/passes/store-in-pairs.ts',
+    find: "const both = this.#combine('mul', this.#node(scale, node.origin), paired.scale, node.origin);",
+    replace: 'const both = this.#node(scale, node.origin);',
+    about: 'einsum|Linear|linear|matmul',
   },
 ];
