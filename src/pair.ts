@@ -2,7 +2,7 @@
  * Pairs: an f32 value as the sum of two f16 in one 32-bit word, which matrix units multiply without a way through the
  * lanes (Ootomo and Yokota 2022, "Recovering single precision accuracy from Tensor Cores while surpassing the FP32
  * theoretical peak performance", section 3). The word's low half is the high part; its high half is what that lacks, 2^11
- * times as large. Magnitudes up to 65000 are kept to 2^-22 of themselves or to 2^-25, whichever is more.
+ * times as large. Magnitudes up to 65000 are kept to 2^-22 of themselves or to 2^-26, whichever is more.
  */
 import { fromF16, toF16 } from './half.ts';
 
@@ -16,14 +16,17 @@ export const LOW_SCALE = 2 ** 11;
 export const KEPT_BITS = 0xffffe000;
 export const HALF_BIT = 0x1000;
 
+/** The least normal f16. Devices may take what is less for zero, so all of it is in the low part, where it is normal. */
+export const LEAST_HIGH = 2 ** -14;
+
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** As kernels do it: the low part is what the high one lacks of eleven digits, also where f16 has fewer. */
+/** As kernels do it. */
 export function toPair(value: number): number {
   float[0] = value;
   bits[0] = (bits[0] + HALF_BIT) & KEPT_BITS;
-  const high = float[0];
+  const high = Math.abs(value) < LEAST_HIGH ? 0 : float[0];
   return (toF16(high) | (toF16((value - high) * LOW_SCALE) << 16)) >>> 0;
 }
 

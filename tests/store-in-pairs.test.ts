@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { compileGraph, packWeights } from '../src/compile.ts';
 import type { Graph, NodeId } from '../src/graph.ts';
-import { fromPair } from '../src/pair.ts';
+import { fromPair, toPair } from '../src/pair.ts';
 import { runPasses } from '../src/passes/pipeline.ts';
 import { splitStatic } from '../src/passes/static.ts';
 import { storeInPairs } from '../src/passes/store-in-pairs.ts';
@@ -106,5 +106,18 @@ describe.skipIf(!gpu)('on a device, whose kernels join the parts', () => {
     const scale = 2 ** Math.floor(Math.log2(2 ** 15 / most));
     words.forEach((word, i) => expect(fromPair(word) / scale).toBeCloseTo(values[i], 6));
     expect(words.length).toBe(values.length);
+  });
+});
+
+describe('a pair', () => {
+  test('keeps 22 digits of what f16 can be as large as, and 2^-26 at least', () => {
+    for (let i = 0; i < 20000; i++) {
+      const value = Math.fround(Math.sin(i * 1.7) * 2 ** ((i % 60) - 44));
+      expect(Math.abs(fromPair(toPair(value)) - value)).toBeLessThanOrEqual(Math.max(2 ** -22 * Math.abs(value), 2 ** -26));
+    }
+  });
+
+  test.each([[0, 0], [1, 0x3c00], [-1, 0xbc00], [2 ** -14, 0x0400], [65504, 0x7bff], [2 ** -15, 0x2c000000]])('%d is the word %d', (value, word) => {
+    expect([toPair(value), fromPair(word)]).toEqual([word, value]);
   });
 });

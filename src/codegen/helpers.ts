@@ -1,5 +1,5 @@
 /** Helper functions of generated modules: what WGSL lacks, or offers with too little precision. One per vector width. */
-import { HALF_BIT, KEPT_BITS, LOW_SCALE } from '../pair.ts';
+import { HALF_BIT, KEPT_BITS, LEAST_HIGH, LOW_SCALE } from '../pair.ts';
 import { add, binary, bitcast, call, construct, div, element, f32, fma, i32, less, letOf, mul, negate, ref, same, select, splat, sub, u32, varOf } from './wgsl-build.ts';
 import { F32, U32, valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr, WgslFunction, WgslStatement } from './wgsl.ts';
@@ -125,7 +125,7 @@ const toPair = (width: Width): WgslFunction => {
     name: `to_pair${width === 1 ? '' : width}`,
     params: [{ name: 'x', type: x.type }],
     result: vector('u32', width),
-    body: [letOf('high', highPart(x)), letOf('low', mul(sub(x, high), f32(LOW_SCALE))), { kind: 'return', value: width === 1 ? words[0] : construct(vector('u32', width), ...words) }],
+    body: [letOf('high', select(less(same('abs', x), splat(f32(LEAST_HIGH), width)), splat(f32(0), width), highPart(x))), letOf('low', mul(sub(x, high), f32(LOW_SCALE))), { kind: 'return', value: width === 1 ? words[0] : construct(vector('u32', width), ...words) }],
   };
 };
 

@@ -23,8 +23,8 @@ const TOP = 2 ** 15;
 const LEAST = 2 ** -40;
 
 /**
- * How loose a bound may be: of a value in pairs, 2^-40 of what it is brought to TOP by is lost, and 2^14 times as much is a
- * quarter of what f32 loses.
+ * How loose a bound may be: of a value in pairs 2^-41 of what it can be at most is lost, and 2^14 times as much is an eighth
+ * of what f32 loses.
  */
 const LOOSEST = 2 ** 14;
 
