@@ -40,6 +40,9 @@ function greatest({ main, weights, pairs }: ReturnType<typeof paired>, by: numbe
   return found;
 }
 
+/** Whose evaluation takes longest, for the networks before their transformers; only with VITC_TEST_ALL=1. */
+const SLOW = ['DETR', 'ResNet'];
+
 describe('the graph', () => {
   test('random graphs mean the same', () => {
     let count = 0;
@@ -47,13 +50,13 @@ describe('the graph', () => {
     expect(count).toBeGreaterThan(20);
   });
 
-  test.each(TINY)('$name means the same, and its values in pairs fit f16 whatever the inputs', (tiny) => {
+  test.each(TINY.filter((t) => process.env.VITC_TEST_ALL === '1' || !SLOW.includes(t.name)))('$name means the same, and its values in pairs fit f16 whatever the inputs', (tiny) => {
     const made = paired(tinyGraph(tiny), tiny.name);
     for (const by of [1, 1e6]) for (const most of greatest(made, by)) expect(most).toBeLessThanOrEqual(2 ** 15 * (1 + 1e-9));
-    if (tiny.name !== 'ViT') return;
-    // Norms, attention, activations, and the weights that they meet; these use the range that is there.
-    expect(made.pairs.size).toBeGreaterThanOrEqual(8);
-    for (const most of greatest(made, 1)) expect(most).toBeGreaterThan(1);
+    // Bounds are not so loose that nothing would be left of a value.
+    for (const most of greatest(made, 1)) expect(most).toBeGreaterThan(2 ** -4);
+    // Norms, attention, activations, and the weights that they meet.
+    if (tiny.name === 'ViT') expect(made.pairs.size).toBeGreaterThanOrEqual(8);
   });
 });
 
@@ -79,7 +82,7 @@ describe('what is stored so', () => {
 const gpu = await testDevice();
 
 /** One of each kind of layer; all with VITC_TEST_ALL=1. */
-const SOME = ['ViT', 'Mixer', 'Swin', 'DepthAnything', 'NaViT', 'Whisper'];
+const SOME = ['ViT', 'Mixer', 'NaViT'];
 
 describe.skipIf(!gpu)('on a device, whose kernels join the parts', () => {
   test.each(TINY.filter((t) => process.env.VITC_TEST_ALL === '1' || SOME.includes(t.name)))('$name', async (tiny) => {
