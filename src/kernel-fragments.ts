@@ -2,7 +2,7 @@
 import { contractionProblem, linearDepth } from './kernel-contraction.ts';
 import type { ContractionProblem } from './kernel-contraction.ts';
 import { add, axis, constant, rangeOf, scale, strideOf, substitute } from './kernel-index.ts';
-import { along, alongOf, consecutive, laneIndices } from './kernel-lanes.ts';
+import { alongOf, comesInVectors } from './kernel-lanes.ts';
 import { storedElements } from './kernel-layout.ts';
 import type { Expr, Index, Kernel } from './kernel.ts';
 
@@ -68,10 +68,7 @@ export function fragmentRoom(problem: ContractionProblem, tiling: FragmentTiling
 export function arePairs(kernel: Kernel, problem: ContractionProblem): boolean {
   return (['left', 'right'] as const).every((side) => {
     const operand = problem[side];
-    const way = alongOf(problem, side);
-    if (operand.kind !== 'load' || way === 'none' || kernel.params.find((p) => p.name === operand.buffer)!.storage !== 'pair') return false;
-    const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
-    return consecutive(along(operand, name, laneIndices(name, extent, 4)).map((e) => (e as typeof operand).at[0]));
+    return operand.kind === 'load' && kernel.params.find((p) => p.name === operand.buffer)!.storage === 'pair' && comesInVectors(problem, side, 4);
   });
 }
 

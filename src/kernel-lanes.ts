@@ -49,6 +49,15 @@ export function alongOf(problem: ContractionProblem, side: 'left' | 'right'): Al
   return loadAlong(problem, side, { k: problem.depth[0] % 4 === 0, side: (side === 'left' ? problem.M : problem.N) % 4 === 0 });
 }
 
+/** Whether an operand is nothing but loads of so many neighbouring values, along its depth or its rows or columns. */
+export function comesInVectors(problem: ContractionProblem, side: 'left' | 'right', width: 4 | 8): boolean {
+  const operand = problem[side];
+  const way = alongOf(problem, side);
+  if (operand.kind !== 'load' || way === 'none') return false;
+  const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
+  return extent % width === 0 && consecutive(along(operand, name, laneIndices(name, extent, width)).map((e) => (e as typeof operand).at[0]));
+}
+
 /** Whether lane j is lane 0 plus j, and lane 0 a multiple of the number of lanes at every point. */
 export function consecutive(flat: readonly Index[]): boolean {
   const { length } = flat;

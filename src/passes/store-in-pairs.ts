@@ -4,11 +4,12 @@
  * both. What a value can be at most is known when weights are packed (magnitude.ts), so that nothing is looked for at run
  * time. Powers of two change no digit.
  */
+import { paramsOf } from '../graph.ts';
 import type { Graph, Node, NodeId, NodeOf, Origin } from '../graph.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import { copyNode, finish, usersOf } from '../graph-rewrite.ts';
 import type { OpName } from '../ops/types.ts';
-import { liveNodes, removeDeadNodes } from './dce.ts';
+import { compact, removeDeadNodes } from './dce.ts';
 import { Magnitudes, type Bound } from './magnitude.ts';
 import type { SplitGraph } from './static.ts';
 
@@ -53,6 +54,7 @@ class Pairing {
   readonly #paramNode = new Map<string, NodeId>();
   readonly #added: { readonly name: string; readonly node: NodeId }[] = [];
   readonly #names: Set<string>;
+  readonly #magnitudes: Magnitudes;
   readonly #builder = new GraphBuilder();
   /** Nodes of the old graph in the new one, as they are and times their scale. */
   readonly #plain: NodeId[] = [];
@@ -65,16 +67,16 @@ class Pairing {
     for (const node of split.weights.nodes) copyNode(node, node.args, this.#weights);
     for (const { name, node } of split.weights.outputs) this.#paramNode.set(name, node);
     this.#names = new Set(this.#paramNode.keys());
+    this.#magnitudes = new Magnitudes(split.main, this.#weights, (name) => this.#paramNode.get(name)!);
   }
 
   run(values: ReadonlySet<NodeId>): PairedGraph {
     const { nodes } = this.#main;
-    const magnitudes = new Magnitudes(this.#main, this.#weights, (name) => this.#paramNode.get(name)!);
     const byNode = new Map<NodeId, { readonly operand: Operand; readonly scale: Bound }>();
     const products = new Map<NodeId, { readonly operand: Operand; readonly scale: Bound; readonly side: 0 | 1; readonly weight: NodeOf<'param'> }>();
     for (const value of values) {
       const operand = this.#operand(value);
-      const bound = operand && magnitudes.looseness(value) <= LOOSEST ? magnitudes.of(value) : undefined;
+      const bound = operand && this.#magnitudes.looseness(value) <= LOOSEST ? this.#magnitudes.of(value) : undefined;
       if (!operand || bound === undefined) continue;
       const scale = this.#scaleOf(bound, nodes[value].origin);
       byNode.set(value, { operand, scale });
@@ -152,12 +154,11 @@ class Pairing {
     return node.op === 'param' ? paired : copyNode(node, [this.#viewOf(node.args[0], paired)], this.#builder);
   }
 
-  #pairedWeight({ attrs, shape, origin }: NodeOf<'param'>): { readonly node: NodeId; readonly scale: NodeId } {
+  #pairedWeight({ id, attrs, shape, origin }: NodeOf<'param'>): { readonly node: NodeId; readonly scale: NodeId } {
     let paired = this.#pairedWeights.get(attrs.name);
     if (!paired) {
       const source = this.#paramNode.get(attrs.name)!;
-      const most = this.#largest(source, origin);
-      const scale = this.#node(this.#scaleOf({ node: most }, origin), origin);
+      const scale = this.#node(this.#scaleOf(this.#magnitudes.of(id)!, origin), origin);
       const product = this.#combine('mul', source, this.#weights.push('broadcast', [scale], { shape }, origin), origin);
       const name = this.#fresh(`${attrs.name}~pair`);
       this.#added.push({ name, node: product });
@@ -187,12 +188,6 @@ class Pairing {
     return { node: this.#combine('pow', this.#number(2, origin), this.#unary('floor', exponent, origin), origin) };
   }
 
-  #largest(id: NodeId, origin: Origin): NodeId {
-    const { shape } = this.#weights.node(id);
-    const size = this.#unary('abs', id, origin);
-    return shape.length === 0 ? size : this.#weights.push('reduceMax', [size], { axes: shape.map((_, axis) => axis) }, origin);
-  }
-
   #node(bound: Bound, origin: Origin): NodeId {
     return typeof bound === 'number' ? this.#number(bound, origin) : bound.node;
   }
@@ -201,7 +196,7 @@ class Pairing {
     return this.#weights.push('constant', [], { value, dtype: 'f32' }, origin);
   }
 
-  #unary(op: 'abs' | 'log' | 'floor', id: NodeId, origin: Origin): NodeId {
+  #unary(op: 'log' | 'floor', id: NodeId, origin: Origin): NodeId {
     return this.#weights.push(op, [id], {}, origin);
   }
 
@@ -217,16 +212,13 @@ class Pairing {
   }
 
   /** Without what nothing needs any more, in either graph. */
-  #compact(main: Graph): PairedGraph {
-    const live = liveNodes(main);
-    const builder = new GraphBuilder();
-    const renamed: NodeId[] = [];
-    for (const node of main.nodes) if (live[node.id]) renamed[node.id] = copyNode(node, node.args.map((id) => renamed[id]), builder);
-    const names = new Set(main.nodes.flatMap((n) => (live[n.id] && n.op === 'param' ? [n.attrs.name] : [])));
+  #compact(whole: Graph): PairedGraph {
+    const { graph: main, renamed } = compact(whole);
+    const names = new Set(paramsOf(main).map((p) => p.attrs.name));
     const { nodes: _, outputs, ...parts } = this.split.weights;
     const all = [...outputs, ...this.#added.map((o) => ({ ...o, attributes: [] }))];
     const weights = removeDeadNodes(this.#weights.finish({ ...parts, outputs: all.filter((o) => names.has(o.name)) }));
-    const pairs = [...this.#scaled.values(), ...[...this.#pairedWeights.values()].map((w) => w.node)].flatMap((id) => (live[id] ? [renamed[id]] : []));
-    return { main: finish(main, builder, renamed), weights, pairs: new Set(pairs) };
+    const pairs = [...this.#scaled.values(), ...[...this.#pairedWeights.values()].map((w) => w.node)].flatMap((id) => renamed[id] ?? []);
+    return { main, weights, pairs: new Set(pairs) };
   }
 }

@@ -15,7 +15,7 @@ import type { Values } from '../values.ts';
 import { add, construct, div, mul, select, u32 } from '../wgsl-build.ts';
 import { vector } from '../wgsl.ts';
 import type { ValueType, WgslExpr } from '../wgsl.ts';
-import { along, alongOf, consecutive, laneIndices } from '../../kernel-lanes.ts';
+import { alongOf, comesInVectors, consecutive } from '../../kernel-lanes.ts';
 import { StagedOperand } from './contraction-operand.ts';
 import type { Staging, Unit } from './contraction-operand.ts';
 import type { FragmentMemory } from './fragment-memory.ts';
@@ -25,13 +25,11 @@ type Side = 'left' | 'right';
 /** Whether all of an operand can be brought in eights, f16 as it lies in memory, where none of the others reads its buffer. */
 export function comesInEights({ params }: Kernel, problem: ContractionProblem, side: Side, others: readonly Expr[]): boolean {
   const operand = problem[side];
-  const way = alongOf(problem, side);
-  if (operand.kind !== 'load' || way === 'none') return false;
-  const [name, extent] = way === 'k' ? ['k0', problem.depth[0]] : side === 'left' ? ['m', problem.M] : ['n', problem.N];
+  if (operand.kind !== 'load') return false;
   const param = params.find((p) => p.name === operand.buffer)!;
   // Words fill the buffer, so that they can be its type.
-  if (extent % 8 !== 0 || param.storage !== 'f16' || storedElements(param) % 8 !== 0 || others.some((e) => loadsOf(e).some((l) => l.buffer === operand.buffer))) return false;
-  return consecutive(along(operand, name, laneIndices(name, extent, 8)).map((e) => (e as typeof operand).at[0]));
+  if (param.storage !== 'f16' || storedElements(param) % 8 !== 0 || others.some((e) => loadsOf(e).some((l) => l.buffer === operand.buffer))) return false;
+  return comesInVectors(problem, side, 8);
 }
 
 const otherExprs = (problem: ContractionProblem, side: Side): Expr[] => [problem[side === 'left' ? 'right' : 'left'], ...problem.outputs.map((o) => o.value)];
