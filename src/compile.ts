@@ -18,6 +18,7 @@ import { storeInPairs, type PairedGraph } from './passes/store-in-pairs.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
 import { StaticValues } from './reference/static-values.ts';
 import { depthParts } from './schedule/depth.ts';
+import { matrixSubgroup } from './schedule/matrix-units.ts';
 import { prefersPairs } from './schedule/pairs.ts';
 import { plan as makePlan } from './schedule/plan.ts';
 import { acceptsPrologue } from './schedule/prologue.ts';
@@ -94,20 +95,20 @@ export function buildGraph(sources: Sources, request: GraphRequest): Result<Grap
 
 export interface CompileOptions {
   readonly target: Target;
-  /** How weights and intermediate tensors are stored; arithmetic is f32 either way. */
+  /** How weights and intermediate tensors are stored, f32 in pairs (pair.ts) where matrix units gain by that; arithmetic is f32 either way. */
   readonly dtype: 'f32' | 'f16';
   /** How f32 inputs are given and stored; f32 where absent. */
   readonly inputs?: 'f32' | 'f16';
-  /**
-   * f32 values that products in matrix units read are stored as the sums of two f16, ready for these, where that is
-   * predicted to be faster, or where this says so.
-   */
-  readonly pairs?: boolean | PrefersPairs;
   /** False: every operation its own kernel, for the report's 'before'. */
   readonly fuse?: boolean;
   readonly passes?: PassOptions;
   /** A schedule that replaces the rules' choice for a kernel, such as a tuned one. */
   readonly schedule?: (kernel: Kernel) => Schedule | undefined;
+  /**
+   * Which products of f32 have their operands in pairs, in place of the rule's choice, which is none where the target has no
+   * matrix units. For tests: pairs on any target, or none.
+   */
+  readonly prefersPairs?: PrefersPairs;
 }
 
 /** Every level of one compiled model. */
@@ -138,7 +139,8 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
     inputs: options.inputs,
   };
   const split = splitStatic(runPasses(graph, options.passes));
-  const { main, weights, pairs } = options.pairs && fuse && options.dtype === 'f32' ? inPairs(split, lowering, options.pairs) : { ...split, pairs: undefined };
+  const prefers = options.prefersPairs ?? (matrixSubgroup(target) === undefined ? undefined : (kernel: Kernel) => prefersPairs(kernel, target));
+  const { main, weights, pairs } = prefers && fuse && options.dtype === 'f32' ? inPairs(split, lowering, prefers) : { ...split, pairs: undefined };
   const program = lower(main, { ...lowering, pairs });
   const planned = makePlan(program, options.target, { schedule: options.schedule });
   const { value: plan, diagnostics } = planned;
@@ -147,10 +149,10 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
   return { value: { graph, main, weights, program, plan, kernels }, diagnostics };
 }
 
-/** The graph with values in pairs that products take less time with; its long rows are split. */
-function inPairs(split: SplitGraph, options: LowerOptions, asked: true | PrefersPairs): PairedGraph {
+/** The graph with values in pairs that products would rather have so; its long rows are split. */
+function inPairs(split: SplitGraph, options: LowerOptions, prefers: PrefersPairs): PairedGraph {
   const rows = { ...split, main: splitLongRows(split.main) };
-  return storeInPairs(rows, valuesForPairs(rows.main, options, asked === true ? (kernel) => prefersPairs(kernel, options.target) : asked));
+  return storeInPairs(rows, valuesForPairs(rows.main, options, prefers));
 }
 
 /** A parameter's f32 values by its checkpoint name. */

@@ -67,16 +67,6 @@ describe('vitc', () => {
     expect(vitc('run', 'halves', '--inputs', 'f16')).toMatchObject({ status: 2, stderr: expect.stringContaining('halves is a package, whose inputs were chosen when it was compiled') });
   });
 
-  it('stores operands in pairs where tensors are f32, and nowhere else', () => {
-    const wrong = 'error[E0905]: --pairs is taken with --dtype f32 only, and the dtype is f16';
-    for (const command of [['compile', 'tiny.vit', '-o', 'paired'], ['emit', 'tiny.vit', '--stage', 'plan'], ['verify', 'tiny.vit', '--golden', 'g.json'], ['report', 'tiny.vit'], ['tune', 'tiny.vit'], ['sweep', 'tiny.vit', '--set', 'size=4,8'], ['bench', 'tiny.vit']]) {
-      expect([command[0], vitc(...command, '--pairs', '--dtype', 'f16')]).toEqual([command[0], { status: 2, stdout: '', stderr: expect.stringContaining(wrong) }]);
-    }
-    // WebGPU's defaults have no matrix units: nothing is in pairs, and all else is the same.
-    const plan = (...options: string[]): string => vitc('emit', 'tiny.vit', '--stage', 'plan', ...options).stdout;
-    expect([plan('--pairs'), plan().length > 0]).toEqual([plan(), true]);
-  });
-
   it('checks files', () => {
     const good = vitc('check', 'tiny.vit');
     expect([good.status, good.stderr]).toEqual([0, '']);

@@ -1,7 +1,9 @@
 /** Operands of products in pairs: the graph means the same, bounds hold, and kernels of what is stored so are right. */
 import { describe, expect, test } from 'vitest';
-import { compileGraph, packWeights } from '../src/compile.ts';
+import { printModule } from '../src/codegen/wgsl-print.ts';
+import { compileGraph, packWeights, type CompileOptions } from '../src/compile.ts';
 import type { Graph, NodeId } from '../src/graph.ts';
+import type { PrefersPairs } from '../src/lower/pairs.ts';
 import { fromPair, toPair } from '../src/pair.ts';
 import { runPasses } from '../src/passes/pipeline.ts';
 import { splitStatic } from '../src/passes/static.ts';
@@ -12,12 +14,15 @@ import { WEB } from '../src/targets.ts';
 import { verifyGraph } from '../src/verify.ts';
 import { differences, evaluateSeeded } from './helpers/compare.ts';
 import { testDevice } from './helpers/device.ts';
-import { MATRIX_UNITS } from './helpers/null-device.ts';
+import { MATRIX_UNITS, validate } from './helpers/null-device.ts';
 import { valuesOf } from './helpers/patterns.ts';
 import { randomBindings, randomGraph } from './helpers/random-graph.ts';
 import { relativeError, runPlan } from './helpers/run-plan.ts';
 import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
 import { presetGraph, presetOf } from './helpers/zoo.ts';
+
+/** Operands in pairs wherever they can be. */
+const ANY: PrefersPairs = (kernel) => withPairs(kernel)?.operands;
 
 const everything = (graph: Graph): Set<NodeId> => new Set(graph.nodes.map((n) => n.id));
 
@@ -61,22 +66,31 @@ describe('the graph', () => {
 });
 
 describe('what is stored so', () => {
-  test.each([['vit_base_patch16_224', 36, 36], ['mixer_b16_224', 24, 24], ['efficientvit_m0', 0, 0]])('%s', (preset, temps, weights) => {
-    const { value, diagnostics } = compileGraph(presetGraph(presetOf(preset)), { target: MATRIX_UNITS, dtype: 'f32', pairs: true });
+  test.each([['vit_base_patch16_224', 36, 36], ['mixer_b16_224', 24, 24], ['efficientvit_m0', 0, 0]])('%s', async (preset, temps, weights) => {
+    const { value, diagnostics } = compileGraph(presetGraph(presetOf(preset)), { target: MATRIX_UNITS, dtype: 'f32' });
     expect(diagnostics).toEqual([]);
-    const { program, plan } = value!;
+    const { program, plan, kernels } = value!;
     const count = (kind: string): number => program.buffers.filter((b) => b.storage === 'pair' && b.kind === kind).length;
     expect([count('temp'), count('weight'), count('input'), count('output')]).toEqual([temps, weights, 0, 0]);
     // All that read pairs are products in matrix units, which are what pairs are for.
     for (const { kernel, schedule } of plan.kernels) if (kernel.params.some((p) => p.access === 'read' && p.storage === 'pair')) expect(schedule).toMatchObject({ family: 'subgroupMatrix', split: true });
+    for (const [i, { kernel }] of plan.kernels.entries()) if (kernel.params.some((p) => p.storage === 'pair')) expect(await validate(printModule(kernels[i].module)), kernel.name).toEqual([]);
   });
 
-  test('nothing where there are no matrix units, where halves are asked for, or without fusion', () => {
-    const graph = tinyGraph(TINY.find((t) => t.name === 'ViT')!);
-    for (const options of [{ target: WEB, dtype: 'f32' }, { target: MATRIX_UNITS, dtype: 'f16' }, { target: MATRIX_UNITS, dtype: 'f32', fuse: false }] as const) {
-      expect(compileGraph(graph, { ...options, pairs: true }).value!.program.buffers.filter((b) => b.storage === 'pair')).toEqual([]);
-    }
-  });
+  const stored = (options: Partial<CompileOptions>): Set<string> =>
+    new Set(compileGraph(presetGraph(presetOf('mixer_b16_224')), { target: MATRIX_UNITS, dtype: 'f32', ...options }).value!.program.buffers.map((b) => b.storage));
+
+  test.each<[where: string, options: Partial<CompileOptions>]>([
+    ['there are no matrix units', { target: WEB }],
+    ['matrix units take no f16', { target: { ...MATRIX_UNITS, subgroupMatrix: [{ M: 16, N: 16, K: 16, componentType: 'f32', resultComponentType: 'f32' }] } }],
+    ['halves are asked for', { dtype: 'f16' }],
+    ['operations are apart', { fuse: false }],
+    ['no product is said to prefer it', { prefersPairs: () => undefined }],
+    ['every product is, of halves', { dtype: 'f16', prefersPairs: ({ params }) => params.map((p) => p.name) }],
+    ['every product is, with operations apart', { fuse: false, prefersPairs: ANY }],
+  ])('nothing where %s', (_, options) => expect(stored(options)).not.toContain('pair'));
+
+  test('on any target, where products are said to prefer it', () => expect(stored({ target: WEB, prefersPairs: ANY })).toContain('pair'));
 });
 
 const gpu = await testDevice();
@@ -87,7 +101,7 @@ const SOME = ['ViT', 'Mixer', 'NaViT'];
 describe.skipIf(!gpu)('on a device, whose kernels join the parts', () => {
   test.each(TINY.filter((t) => process.env.VITC_TEST_ALL === '1' || SOME.includes(t.name)))('$name', async (tiny) => {
     const graph = tinyGraph(tiny);
-    const { value } = compileGraph(graph, { target: WEB, dtype: 'f32', pairs: (kernel) => withPairs(kernel)?.operands });
+    const { value } = compileGraph(graph, { target: WEB, dtype: 'f32', prefersPairs: ANY });
     const { plan, weights } = value!;
     const bindings = randomBindings(graph);
     const params = evaluateGraph(weights, { inputs: {}, params: bindings.params }, { precision: 'f64' });
@@ -99,7 +113,7 @@ describe.skipIf(!gpu)('on a device, whose kernels join the parts', () => {
 
   test('weights are packed as they are read', () => {
     const graph = tinyGraph(TINY.find((t) => t.name === 'ViT')!);
-    const compiled = compileGraph(graph, { target: WEB, dtype: 'f32', pairs: (kernel) => withPairs(kernel)?.operands }).value!;
+    const compiled = compileGraph(graph, { target: WEB, dtype: 'f32', prefersPairs: ANY }).value!;
     const read = (name: string, shape: readonly number[]): Float32Array => Float32Array.from(valuesOf(name, shape).data);
     const shards = packWeights(compiled, read);
     const slot = compiled.plan.buffers.find((b) => b.buffer.name === 'blocks.0.mlp.fc2.weight~pair')!;

@@ -75,9 +75,9 @@ export interface CompileRequest extends StorageOptions {
 }
 
 /** Compiles; diagnostics are printed, errors end the command. */
-export function compileOrFail(graph: Graph, { dtype, inputs, pairs, target, tuning }: CompileRequest): Compilation {
+export function compileOrFail(graph: Graph, { dtype, inputs, target, tuning }: CompileRequest): Compilation {
   const tuned = tuning && tunedChoice(tuning, target);
-  const { value, diagnostics } = compileGraph(graph, { dtype, inputs, pairs, target, schedule: tuned?.schedule });
+  const { value, diagnostics } = compileGraph(graph, { dtype, inputs, target, schedule: tuned?.schedule });
   if (!value) throw new CliError(diagnostics);
   printDiagnostics([...diagnostics, ...(tuned?.diagnostics() ?? [])]);
   return value;
@@ -106,7 +106,7 @@ export interface PackageRequest extends StorageOptions {
 /** Compiles for an open device, writes the package and loads it. */
 export async function packageExecutor(request: PackageRequest): Promise<LoadedPackage & { readonly files: readonly string[]; readonly compilation: Compilation }> {
   const { graph, opened } = request;
-  const compilation = compileOrFail(graph, { dtype: request.dtype, inputs: request.inputs, pairs: request.pairs, target: request.target ?? opened.target, tuning: request.tuning });
+  const compilation = compileOrFail(graph, { dtype: request.dtype, inputs: request.inputs, target: request.target ?? opened.target, tuning: request.tuning });
   const files = packageFiles(compilation, packWeights(compilation, request.read, request.onPacked));
   const parent = request.keep === undefined ? mkdtempSync(join(tmpdir(), 'vitc-')) : undefined;
   const folder = request.keep ?? join(parent!, 'package');
@@ -185,5 +185,5 @@ export async function openExecutor(graph: Graph, read: ParamReader, request: Ope
     refuseTuningOnCpu(request.tuning?.file);
     return evaluatorExecutor(graph, read, 'f32', request.onProgress);
   }
-  return packageExecutor({ graph, read, dtype: request.dtype, inputs: request.inputs, pairs: request.pairs, target: request.targetName === 'web' ? WEB : undefined, opened, tuning: request.tuning });
+  return packageExecutor({ graph, read, dtype: request.dtype, inputs: request.inputs, target: request.targetName === 'web' ? WEB : undefined, opened, tuning: request.tuning });
 }

@@ -52,7 +52,6 @@ export const setOption = () => new Option('--set <name=value>', 'override a conf
 export const batchOption = () => new Option('--batch <n>', 'the free dimension B').argParser(positiveInteger);
 export const dtypeOption = () => new Option('--dtype <type>', 'how weights and intermediate tensors are stored').choices(['f32', 'f16']).default('f32');
 export const inputsOption = () => new Option('--inputs <type>', 'how float inputs are given and stored: f32 unless told; f16 with --dtype f16').choices(['f32', 'f16'] satisfies StorageType[]);
-export const pairsOption = () => new Option('--pairs', 'with --dtype f32: what products read is stored as the sums of two f16, ready for matrix units, where that should be faster');
 export const weightsOption = () => new Option('--weights <file>', 'weights: a safetensors file, or hf:OWNER/NAME');
 export const seedOption = () => new Option('--seed <n>', 'seeded weights instead of a file').argParser(nonNegativeInteger);
 export const deviceOption = () => new Option('--device <kind>', 'where to run').choices(['auto', 'gpu', 'software', 'cpu'] satisfies DeviceChoice[]).default('auto', 'the best there is');
@@ -67,15 +66,12 @@ export interface StorageOptions {
   readonly dtype: StorageType;
   /** Of float inputs; f32 where absent. */
   readonly inputs?: StorageType;
-  /** Operands of products in pairs where that is predicted to be faster. */
-  readonly pairs?: boolean;
 }
 
-/** What a command's options say of storage; E0905 where inputs would be narrower than what is computed from them, or pairs of halves. */
-export function storageOptions({ dtype, inputs, pairs }: StorageOptions): StorageOptions {
+/** What a command's options say of storage; E0905 where inputs would be narrower than what is computed from them. */
+export function storageOptions({ dtype, inputs }: StorageOptions): StorageOptions {
   if (inputs === 'f16' && dtype !== 'f16') throw new CliError(error('E0905', `--inputs f16 is taken with --dtype f16 only, and the dtype is ${dtype}`, undefined, { help: 'add --dtype f16, or leave --inputs out' }), EXIT.usage);
-  if (pairs && dtype !== 'f32') throw new CliError(error('E0905', `--pairs is taken with --dtype f32 only, and the dtype is ${dtype}`, undefined, { help: 'leave --pairs out: f16 goes to matrix units as it is' }), EXIT.usage);
-  return { dtype, inputs, pairs };
+  return { dtype, inputs };
 }
 
 /** What a package has of the options of the same name, and how it is compiled with others. */
@@ -84,7 +80,6 @@ const OF_COMPILATION: Readonly<Record<string, readonly [what: string, options: s
   batch: ['batch was', '--batch N'],
   dtype: ['dtype was', '--dtype TYPE'],
   inputs: ['inputs were', '--dtype f16 --inputs f16'],
-  pairs: ['operands were', '--pairs'],
   target: ['target was', '--target NAME'],
   weights: ['weights were', '--weights FILE'],
   seed: ['weights were', '--seed N'],

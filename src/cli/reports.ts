@@ -36,7 +36,6 @@ export interface ReportRequest {
   readonly target: Target;
   readonly dtype: 'f32' | 'f16';
   readonly inputs?: 'f32' | 'f16';
-  readonly pairs?: boolean;
   readonly profile: Profile;
   readonly measured?: Measured;
   /** What is compiled already. */
@@ -76,7 +75,7 @@ export function makeReport(request: ReportRequest): FullReport {
     return value;
   };
   const unfused = apart();
-  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype, inputs, pairs: request.pairs, tuning: request.tuning }));
+  const compilation = request.compilation ?? (request.fuse === false ? unfused : compileOrFail(graph, { target, dtype, inputs, tuning: request.tuning }));
   const analysis = analyze({ graph, batch: batchOf(graph), dtype, inputs, profile, fused: plannedCode(compilation), unfused: plannedCode(unfused), plain: plannedCode(apart({ passes: [] })), measured });
   return { ...analysis, compilation };
 }

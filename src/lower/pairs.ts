@@ -12,12 +12,15 @@ export type PrefersPairs = (kernel: Kernel) => readonly string[] | undefined;
 /** Nodes that are stored and whose every reader is a contraction of them with a weight, which prefers pairs. */
 export function valuesForPairs(graph: Graph, options: LowerOptions, prefers: PrefersPairs): Set<NodeId> {
   const finisher = onPaper(graph, options);
+  // Equal layers have one kernel, whose times are predicted once.
+  const preferred = new Map<Kernel, ReturnType<PrefersPairs>>();
   const wanted = new Set<NodeId>();
   const otherwise = new Set<NodeId>();
   for (const step of chooseSteps(graph, options)) {
     for (const draft of draftStep(graph, step)) {
       const { kernel, args } = finisher.finish(draft);
-      const operands = prefers(kernel);
+      if (!preferred.has(kernel)) preferred.set(kernel, prefers(kernel));
+      const operands = preferred.get(kernel);
       kernel.params.forEach((param, i) => {
         const id = Number(/\d+$/.exec(args[i])![0]);
         if (param.access === 'write' || isBound(graph.nodes[id])) return;

@@ -12,7 +12,7 @@ import { packageVersion } from '../files.ts';
 import { reason, writeWhole } from '../outputs.ts';
 import { deviceTime, medianOf, randomInputs, timed } from '../measuring.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { type CommandMaker, deviceOption, dtypeOption, jsonOption, pairsOption, positiveInteger, requirePackage, seedOption, setOption, storageOptions, type StorageType, targetOption, tuningOption, weightsOption } from '../options.ts';
+import { type CommandMaker, deviceOption, dtypeOption, jsonOption, positiveInteger, requirePackage, seedOption, setOption, storageOptions, type StorageType, targetOption, tuningOption, weightsOption } from '../options.ts';
 import { openTuning } from '../tuning.ts';
 import { DEFAULT_PEERS, parsePeers, Peers } from '../peers.ts';
 import { formatBytes, formatMilliseconds, print, progress, say, table } from '../terminal.ts';
@@ -24,7 +24,6 @@ interface BenchOptions {
   readonly batch: readonly number[];
   readonly dtype: readonly StorageType[];
   readonly inputs?: StorageType;
-  readonly pairs?: boolean;
   readonly weights?: string;
   readonly seed?: number;
   readonly target: string;
@@ -49,7 +48,6 @@ export const benchCommand: CommandMaker = (setExit) =>
     .addOption(setOption())
     .addOption(new Option('--batch <n,...>', 'the free dimension B; several are measured one after the other').argParser(listOf(positiveInteger)).default([1], '1'))
     .addOption(new Option('--dtype <type,...>', dtypeOption().description).argParser(listOf(dtype)).default(['f32'], 'f32'))
-    .addOption(pairsOption())
     .addOption(new Option('--inputs <type>', 'how float inputs are given: f32, or with dtype f16, f16; beside peers f16 there unless told, as peers do, otherwise f32').choices(['f32', 'f16'] satisfies StorageType[]))
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
@@ -64,7 +62,6 @@ export const benchCommand: CommandMaker = (setExit) =>
     .addOption(jsonOption())
     .action(async (models: string[], options: BenchOptions, command: Command) => {
       if (models.length === 1 && isFolder(models[0])) requirePackage(models[0], command);
-      for (const dtype of options.dtype) storageOptions({ dtype, pairs: options.pairs });
       const inputs = inputsOf(options);
       const settings = models.flatMap((model) => options.batch.flatMap((batch) => options.dtype.map((dtype): Setting => ({ model, dtype, inputs: inputs(dtype), batch }))));
       const single = settings.length === 1 && options.peers === undefined && options.lines === undefined && options.markdown === undefined;
@@ -147,7 +144,7 @@ async function fromSource({ model: argument, batch, dtype, inputs }: Setting, op
   const model = findModel(argument);
   const graph = graphOf(model, { set: options.set, batch });
   const read = (await weightsFor(model, graph, options))?.read ?? ((name, shape) => seededWeight(name, shape));
-  return packageExecutor({ graph, read, dtype, inputs, pairs: options.pairs, target: options.target === 'web' ? WEB : undefined, opened, tuning: openTuning(options.tuning) });
+  return packageExecutor({ graph, read, dtype, inputs, target: options.target === 'web' ? WEB : undefined, opened, tuning: openTuning(options.tuning) });
 }
 
 /** Whether everything that was asked for and is there was measured. */

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { packWeights } from '../../compile.ts';
 import { compileOrFail, targetNamed } from '../executor.ts';
 import { findModel, graphOf, weightsFor } from '../model.ts';
-import { batchOption, dtypeOption, inputsOption, pairsOption, seedOption, setOption, storageOptions, targetOption, tuningOption, weightsOption, type CommandMaker } from '../options.ts';
+import { batchOption, dtypeOption, inputsOption, seedOption, setOption, storageOptions, targetOption, tuningOption, weightsOption, type CommandMaker } from '../options.ts';
 import { writeFolder } from '../outputs.ts';
 import { packageFiles } from '../packages.ts';
 import { formatBytes, formatMilliseconds, plain, print, progress, say } from '../terminal.ts';
@@ -18,7 +18,6 @@ export const compileCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption())
     .addOption(weightsOption())
     .addOption(seedOption())

@@ -10,7 +10,7 @@ import { printPlan } from '../../plan-text.ts';
 import { WEB } from '../../targets.ts';
 import { targetNamed } from '../executor.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, collect, dtypeOption, inputsOption, pairsOption, setOption, storageOptions, targetOption, tuningOption, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, inputsOption, setOption, storageOptions, targetOption, tuningOption, type CommandMaker } from '../options.ts';
 import { print, printDiagnostics } from '../terminal.ts';
 import { openTuning, refuseTuning, tunedChoice } from '../tuning.ts';
 
@@ -25,7 +25,6 @@ export const emitCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--no-fuse', 'every operation its own kernel')

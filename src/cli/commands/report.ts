@@ -13,7 +13,7 @@ import { packageExecutor, targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { measureSteps } from '../measuring.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, pairsOption, positiveInteger, setOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
+import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, positiveInteger, setOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { findProfile, makeReport, type FullReport } from '../reports.ts';
 import { reportText } from '../report-text.ts';
@@ -39,7 +39,6 @@ export const reportCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--no-fuse', 'of the plan in which every operation is a dispatch of its own')

@@ -12,7 +12,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { targetNamed } from '../executor.ts';
 import { writeWhole } from '../outputs.ts';
 import { findModel } from '../model.ts';
-import { batchOption, collect, dtypeOption, inputsOption, jsonOption, pairsOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
+import { batchOption, collect, dtypeOption, inputsOption, jsonOption, setting, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { pageScripts } from '../page-files.ts';
 import { batchOf, findProfile, plannedCode } from '../reports.ts';
 import { seconds } from '../report-text.ts';
@@ -30,7 +30,6 @@ export const sweepCommand: CommandMaker = (setExit) =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .option('--profile <name>', `device to predict for: ${PROFILES.map((p) => p.name).join(', ')}, or a file that profile-device wrote`)

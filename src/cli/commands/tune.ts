@@ -9,7 +9,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { compileOrFail } from '../executor.ts';
 import { packageVersion } from '../files.ts';
 import { findModel, graphOf } from '../model.ts';
-import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, pairsOption, positiveInteger, setOption, storageOptions, targetOption, type CommandMaker } from '../options.ts';
+import { batchOption, deviceOption, dtypeOption, inputsOption, jsonOption, positiveInteger, setOption, storageOptions, targetOption, type CommandMaker } from '../options.ts';
 import { writeWhole } from '../outputs.ts';
 import { print, progress, say, table } from '../terminal.ts';
 import { tuneKernels, type KernelResult } from '../tuner.ts';
@@ -25,7 +25,6 @@ export const tuneCommand: CommandMaker = () =>
     .addOption(batchOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption().default('native', 'what the device offers'))
     .addOption(deviceOption())
     .addOption(jsonOption())

@@ -8,7 +8,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { evaluatorExecutor, openExecutor, type Values } from '../executor.ts';
 import { openGolden } from '../goldens.ts';
 import { findModel, graphOf } from '../model.ts';
-import { deviceOption, dtypeOption, inputsOption, jsonOption, pairsOption, setOption, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
+import { deviceOption, dtypeOption, inputsOption, jsonOption, setOption, storageOptions, targetOption, tuningOption, type StorageOptions, type CommandMaker } from '../options.ts';
 import { color, plain, print, progress, say, table } from '../terminal.ts';
 import { openTuning, refuseTuningOnCpu } from '../tuning.ts';
 
@@ -32,7 +32,6 @@ export const verifyCommand: CommandMaker = (setExit) =>
     .addOption(setOption())
     .addOption(dtypeOption())
     .addOption(inputsOption())
-    .addOption(pairsOption())
     .addOption(targetOption())
     .addOption(tuningOption())
     .addOption(deviceOption())
