@@ -1,11 +1,12 @@
 /**
  * In which order of axes results are stored: as computed, or as the movement after them says. Movement costs nothing on
  * either side, so the side is taken that leaves the loops of producer and readers the simplest: a result that is stored
- * as it is computed runs along rows of tiles; one that is stored as it is read keeps the reader's axes whole.
+ * as it is computed runs along rows of tiles; one that is stored as it is read keeps the reader's axes whole. Where that
+ * tells nothing, norms are stored along their rows if those that read them are products, to which either order is vectors.
  */
 import type { NodeId } from '../graph.ts';
 import type { Kernel } from '../kernel.ts';
-import { classify } from '../kernel-forms.ts';
+import { classify, matchContraction, matchRow } from '../kernel-forms.ts';
 import { loadsOf } from '../kernel-expr.ts';
 import { draftNode } from './draft.ts';
 import type { Finisher } from './finish.ts';
@@ -23,7 +24,8 @@ export function settleLayouts(flow: Flow, stored: ReadonlySet<NodeId>, finisher:
     };
     const [moved, computed] = [kernels(id), kernels(before)];
     const sameForms = moved.every((kernel, i) => classify(kernel) === classify(computed[i]));
-    if (!sameForms || loops(computed) >= loops(moved)) continue;
+    const more = loops(computed) - loops(moved);
+    if (!sameForms || more > 0 || (more === 0 && !followsRows(moved, computed))) continue;
     settled.delete(id);
     settled.add(before);
   }
@@ -55,4 +57,16 @@ export function readersOf({ graph, live }: Flow, stored: ReadonlySet<NodeId>): M
 /** Loops of all stages: fewer are cheaper to index and tile. */
 function loops(kernels: readonly Kernel[]): number {
   return kernels.reduce((n, k) => n + k.stages.reduce((m, s) => m + s.axes.length + (s.reduce?.axes.length ?? 0), 0), 0);
+}
+
+/** Whether the producer would store along its rows what it stores across them now, and none but products read it. */
+function followsRows([moved, ...readers]: readonly Kernel[], [computed]: readonly Kernel[]): boolean {
+  return isAlongRows(moved) === false && isAlongRows(computed) === true && readers.every((k) => matchContraction(k) !== undefined);
+}
+
+/** Whether neighbours in memory stand in one row; undefined where the kernel makes no rows. */
+function isAlongRows(kernel: Kernel): boolean | undefined {
+  const form = matchRow(kernel);
+  const last = form?.outputs[0].axes.at(-1);
+  return form && last && form.row.length > 0 ? form.row.some((a) => a.name === last.name) : undefined;
 }
