@@ -42,7 +42,7 @@ interface Shape { readonly M: number; readonly N: number; readonly K: number; re
 
 const DEFAULT_SHAPES = ['4096,4096,4096:nn', '4096,4096,4096:nt', '12608,768,768:nt', '12608,3072,768:nn', '12608,768,3072:nt', '197,768,768:nt', '197,3072,768:nn', '197,768,3072:nt', '197,192,192:nt', '197,192,192:nn', '197,768,192:nt', '1,1000,768:nt', '1,1000,768:nn', '197,197,64,12:nt', '197,64,197,12:nn', '197,197,64,768:nt', '197,64,197,768:nn'];
 
-/** `s8x8,16x16,k16,s2,p`: staged, a thread's tile, threads, depth, threads that share a tile, prefetched (`pp`: two tiles ahead). `d4x4,8x16`: direct. */
+/** `s8x8,16x16,k16,s2,p`: staged, a thread's tile, threads, depth, threads that share a tile, prefetched. `d4x4,8x16`: direct. */
 const DEFAULT_SCHEDULES = [
   ...['s8x8,16x16,k8', 's8x8,16x16,k16', 's8x8,8x16,k16', 's8x8,8x8,k16', 's8x4,16x16,k16', 's4x8,16x16,k16', 's4x4,16x16,k16', 's4x4,8x16,k16', 's4x4,8x8,k16', 's4x4,8x8,k32', 's4x4,4x8,k32'].flatMap((s) => [s, `${s},p`]),
   's8x8,8x8,k16,s2,p', 's8x8,8x8,k16,s4,p', 's4x4,8x8,k32,s2', 's4x4,8x8,k32,s4', 's4x4,8x8,k32,s4,p', 's4x4,4x8,k32,s4', 's4x4,4x8,k32,s8', 's4x4,4x8,k32,s8,p', 's4x4,4x4,k64,s8', 's4x4,4x4,k64,s16',
@@ -56,26 +56,26 @@ const F16_SHAPES = ['4096,4096,4096:nt', '4096,4096,4096:nn', '4096,4096,4096:bt
  */
 const F16_SCHEDULES = ['m4x4,2x2,k32,p', 'm4x4,2x2,k16,p', 'm4x4,2x2,k32', 'm4x4,2x2,k16', 'm4x4,2x4,k32,p', 'm2x4,2x2,k32,p', 'm2x2,2x2,k32,p', 'm2x1,2x2,k32,p', 'm1x1,2x2,k32,p', 'm4x4,2x2', 'm4x2,2x2', 'm2x4,2x2', 'm4x4,1x4', 'm2x2,2x2', 'm2x2,1x1', 'm2x1,2x2', 'm1x2,2x2', 'm1x1,2x2', 'm1x1,1x1', 's8x8,16x16,k16', 's8x8,16x16,k16,p', 's4x4,8x8,k32,s4'];
 
-const PAIR_SCHEDULES = ['h2x2,2x2,k32,pp', 'h1x2,2x2,k32,pp', 'h2x1,2x2,k32,pp', 'h1x1,2x2,k32,pp', 'h1x1,2x2,k64,pp', 'h2x4,4x2,k32', 'h2x2,4x2,k32', 'h2x2,2x4,k32', 'h2x2,2x2,k32', 'h2x2,2x2,k64', 'h1x2,2x2,k32', 'h1x2,2x2,k64', 'h2x1,2x2,k32', 'h2x1,2x2,k64', 'h1x1,2x2,k32', 'h1x1,2x2,k64', 'h1x2,4x2,k32', 'h4x2,2x2,k32'];
+const PAIR_SCHEDULES = ['h2x4,4x2,k32', 'h2x2,4x2,k32', 'h2x2,2x4,k32', 'h2x2,2x2,k32', 'h2x2,2x2,k64', 'h1x2,2x2,k32', 'h1x2,2x2,k64', 'h2x1,2x2,k32', 'h2x1,2x2,k64', 'h1x1,2x2,k32', 'h1x1,2x2,k64', 'h1x2,4x2,k32', 'h4x2,2x2,k32'];
 
 function parseSchedule(name: string): GemmSchedule {
-  const fragments = /^([mh])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,pp?)?$/.exec(name);
+  const fragments = /^([mh])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(,p)?$/.exec(name);
   if (fragments) {
     const [fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK] = fragments.slice(2, 7).map((n) => Number(n ?? 0));
     const split = fragments[1] === 'h';
-    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch: split || fragments[7] !== undefined, ...(fragments[7] === ',pp' && { ahead: 2 }), ...(split && { split }) };
+    return { family: 'subgroupMatrix', M: 16, N: 16, K: 16, fragmentsM, fragmentsN, subgroupsM, subgroupsN, subgroupSize: 32, tileK, prefetch: split || fragments[7] !== undefined, ...(split && { split }) };
   }
-  const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,pp?)?$/.exec(name);
+  const found = /^([sd])(\d+)x(\d+),(\d+)x(\d+)(?:,k(\d+))?(?:,s(\d+))?(,p)?$/.exec(name);
   if (!found) throw new Error(`no schedule: ${name}`);
   const [, kind, threadM, threadN, groupM, groupN, tileK, splitK = '1', prefetch] = found;
   const vector = Number(threadN) % 4 === 0 ? 4 : Number(threadN) % 2 === 0 ? 2 : 1;
   const base = { family: 'contraction', threadM: Number(threadM), threadN: Number(threadN), groupM: Number(groupM), groupN: Number(groupN), vector } as const;
-  return { ...base, tileK: kind === 's' ? Number(tileK) : 0, splitK: Number(splitK), ...(prefetch && { prefetch: true }), ...(prefetch === ',pp' && { ahead: 2 }) };
+  return { ...base, tileK: kind === 's' ? Number(tileK) : 0, splitK: Number(splitK), ...(prefetch && { prefetch: true }) };
 }
 
 function formatSchedule(s: GemmSchedule): string {
-  if (s.family === 'subgroupMatrix') return `${s.split ? 'h' : 'm'}${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}${s.tileK ? `,k${s.tileK}` : ''}${s.ahead ? ',pp' : s.prefetch && !s.split ? ',p' : ''}`;
-  return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.ahead ? ',pp' : s.prefetch ? ',p' : ''}`;
+  if (s.family === 'subgroupMatrix') return `${s.split ? 'h' : 'm'}${s.fragmentsM}x${s.fragmentsN},${s.subgroupsM}x${s.subgroupsN}${s.tileK ? `,k${s.tileK}` : ''}${s.prefetch && !s.split ? ',p' : ''}`;
+  return `${s.tileK ? 's' : 'd'}${s.threadM}x${s.threadN},${s.groupM}x${s.groupN}${s.tileK ? `,k${s.tileK}` : ''}${s.splitK > 1 ? `,s${s.splitK}` : ''}${s.prefetch ? ',p' : ''}`;
 }
 
 function gemm({ M, N, K, batch, order }: Shape, dtype: DType): Kernel {

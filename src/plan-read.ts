@@ -31,12 +31,11 @@ type Entries<S> = readonly [
   may: { readonly [K in keyof Omit<S, 'family'> as undefined extends S[K] ? K : never]-?: Check },
 ];
 const vector: Check = (v) => (v === 1 || v === 2 || v === 4 ? undefined : '1, 2 or 4');
-const ahead: Check = (v) => (v === 2 ? undefined : '2');
 const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F }>> } = {
   generic: [{ vector, workgroup: integer }, {}],
   row: [{ threads: integer, rows: integer, vector, cache: boolean }, {}],
-  contraction: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, splitK: integer, vector }, { prefetch: boolean, ahead }],
-  subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer, tileK: integer, prefetch: boolean }, { ahead, split: boolean }],
+  contraction: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, splitK: integer, vector }, { prefetch: boolean }],
+  subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer, tileK: integer, prefetch: boolean }, { split: boolean }],
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
   attention: [{ rows: integer, columns: vector, threads: integer }, {}],
   attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, {}],

@@ -43,8 +43,6 @@ export interface ContractionSchedule {
   readonly splitK: number;
   /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
   readonly prefetch?: boolean;
-  /** Prefetched tiles: so many are on their way at once; one, where absent. */
-  readonly ahead?: 2;
   readonly vector: 1 | 2 | 4;
 }
 
@@ -64,8 +62,6 @@ export interface SubgroupMatrixSchedule {
   readonly tileK: number;
   /** Staged tiles: the next tile is loaded into registers while this one is multiplied. */
   readonly prefetch: boolean;
-  /** Prefetched tiles that are not split on the way: so many are under way at once; one, where absent. */
-  readonly ahead?: 2;
   /** Staged tiles: operands are f32 or pairs, each value the sum of two f16, and three products make one. Prefetched. */
   readonly split?: true;
 }

@@ -30,8 +30,6 @@ const SCHEDULES = {
   'staged 4x4': staged(4, 4, 4, 4, 8),
   'staged 4x4 prefetched, uneven': staged(4, 4, 3, 4, 8, 1, true),
   'staged 4x4 shared by 4': staged(4, 4, 2, 4, 16, 4),
-  'staged 4x4, two tiles ahead': { ...staged(4, 4, 4, 4, 8, 1, true), ahead: 2 },
-  'staged 4x4 shared by 2, two tiles ahead': { ...staged(4, 4, 4, 2, 4, 2, true), ahead: 2 },
   'staged 4x4 shared by 2, prefetched': staged(4, 4, 4, 2, 4, 2, true),
 } satisfies Record<string, ContractionSchedule>;
 

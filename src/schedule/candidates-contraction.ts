@@ -1,7 +1,7 @@
 /** Schedules of contractions worth measuring: tiles staged or straight from memory, and fragments for matrix units. */
 import { sizeOf } from '../graph.ts';
-import { contractionProblem, linearDepth, type ContractionProblem } from '../kernel-contraction.ts';
-import { arePairs, FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
+import { contractionProblem, type ContractionProblem } from '../kernel-contraction.ts';
+import { FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../schedule.ts';
@@ -52,10 +52,10 @@ function stagedTiles(M: number, N: number, depth: number): ContractionSchedule[]
   const deepest = 4 * Math.ceil(depth / 4);
   const depths = [...new Set([8, 16, 32, 64].map((k) => Math.min(k, deepest)))];
   const found: ContractionSchedule[] = [];
-  for (const threadM of [4, 8]) for (const threadN of [4, 8]) for (const groupM of upTo(32)) for (const groupN of upTo(32)) for (const tileK of depths) for (const splitK of upTo(16)) for (const ahead of [0, 1, 2] as const) {
+  for (const threadM of [4, 8]) for (const threadN of [4, 8]) for (const groupM of upTo(32)) for (const groupN of upTo(32)) for (const tileK of depths) for (const splitK of upTo(16)) for (const prefetch of [true, false]) {
     const threads = groupM * groupN * splitK;
-    if (threads < 32 || splitK > tileK || (ahead > 0 && ahead * tileK >= depth)) continue;
-    found.push({ family: 'contraction', threadM, threadN, groupM, groupN, tileK, splitK, vector: 4, ...(ahead > 0 && { prefetch: true }), ...(ahead === 2 && { ahead }) });
+    if (threads < 32 || splitK > tileK || (prefetch && tileK >= depth)) continue;
+    found.push({ family: 'contraction', threadM, threadN, groupM, groupN, tileK, splitK, vector: 4, ...(prefetch && { prefetch }) });
   }
   return found;
 }
@@ -82,14 +82,11 @@ function fragments(kernel: Kernel, problem: ContractionProblem, target: Target):
   const [blocksM, blocksN] = [Math.ceil(problem.M / FRAGMENT), Math.ceil(problem.N / FRAGMENT)];
   const depth = problem.depth.reduce((n, e) => n * e, 1);
   const depths = [...(!base.split && fragmentProblem(kernel) ? [0] : []), ...[16, 32, 64].filter((k) => (base.split ? k < depth : k === FRAGMENT || k <= depth))];
-  // Operands that are split on the way come one tile ahead, always.
-  const onTheWay = !base.split ? [0, 1, 2] as const : arePairs(kernel, linearDepth(problem)) ? [1, 2] as const : [1] as const;
   const variations: SubgroupMatrixSchedule[] = [];
-  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const ahead of tileK === 0 ? [0] as const : onTheWay) {
+  for (const fragmentsM of upTo(8)) for (const fragmentsN of upTo(8)) for (const subgroupsM of upTo(4)) for (const subgroupsN of upTo(4)) for (const tileK of depths) for (const prefetch of tileK === 0 ? [false] : base.split ? [true] : [true, false]) {
     const reaches = useful(blocksM, fragmentsM, subgroupsM) && useful(blocksN, fragmentsN, subgroupsN) && fragmentsM < 2 * blocksM && fragmentsN < 2 * blocksN;
     if (!reaches || (base.split ? 2 : 1) * fragmentsM * fragmentsN > MOST_FRAGMENTS || !fragmentsFit({ fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, split: base.split }, problem, target, base.subgroupSize)) continue;
-    if (ahead === 2 && 2 * tileK >= depth) continue;
-    variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, prefetch: ahead > 0, ...(ahead === 2 && { ahead }) });
+    variations.push({ ...base, fragmentsM, fragmentsN, subgroupsM, subgroupsN, tileK, prefetch });
   }
   return variations;
 }

@@ -76,7 +76,7 @@ class AttentionMatrix {
     if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 1));
     this.firstRow = emitter.bind('first_row', mul(emitter.subgroup(schedule.subgroups), u32(rows)));
     if (M % groupRows !== 0) this.busy = emitter.bind('busy', less(add(mul(element(id, 0), u32(groupRows)), this.firstRow), u32(M)));
-    this.memory = new FragmentMemory(emitter, true, 8 * layout.vectors, 0);
+    this.memory = new FragmentMemory(emitter, 'eights', 8 * layout.vectors, 0);
     this.wide = this.comesInEights() ? 8 : 4;
     const staging = { tileK: keys, tiles: keyTiles, padded: true, size, groups, group: u32(0), wide: this.wide };
     this.keyTile = new FragmentTile(emitter, this.values, keysOf(problem), 'right', { ...staging, tile: FRAGMENT * depthFragments, label: 'key' }, this.memory, layout.keyStart);

@@ -50,8 +50,8 @@ export interface Unit {
   /** Threads that have this unit, and the test for it where not all have. */
   readonly threads: number;
   readonly exists?: WgslExpr;
-  /** Holds the unit's values between the load and the write, when prefetched: by slot, as several tiles may be on their way. */
-  readonly held: WgslExpr[];
+  /** Holds the unit's values between the load and the write, when prefetched. */
+  held?: WgslExpr;
 }
 
 /** The tile lies as [depth][row / 4] vectors of four rows: what a thread reads at one depth is whole vectors. */
@@ -106,17 +106,17 @@ export class StagedOperand {
   }
 
   /** Loads a tile of the depth into registers; `executions`: how often each thread of the dispatch's workgroups, per thread. */
-  prefetch(tile: Index, executions: number, slot = 0): void {
+  prefetch(tile: Index, executions: number): void {
     for (const unit of this.units) {
-      const held = (unit.held[slot] ??= this.emitter.variable('held', this.held()));
-      this.where(unit, executions, () => this.emitter.push(assign(held, this.load(unit, tile))));
+      unit.held ??= this.emitter.variable('held', this.held());
+      this.where(unit, executions, () => this.emitter.push(assign(unit.held!, this.load(unit, tile))));
     }
   }
 
   /** Brings a tile of the depth to workgroup memory, from registers where it was prefetched. */
-  stage(tile: Index, prefetched: boolean, slot = 0): void {
+  stage(tile: Index, prefetched: boolean): void {
     const { groups, tiles } = this.staging;
-    for (const unit of this.units) this.where(unit, groups * tiles, () => this.write(unit, prefetched ? unit.held[slot] : this.load(unit, tile)));
+    for (const unit of this.units) this.where(unit, groups * tiles, () => this.write(unit, prefetched ? unit.held! : this.load(unit, tile)));
   }
 
   protected where(unit: Unit, executions: number, f: () => void): void {
@@ -127,6 +127,11 @@ export class StagedOperand {
       f();
     });
     this.emitter.push(ifOf(unit.exists, body));
+  }
+
+  /** Which line of the tile, of so many that the workgroup brings at once, a thread's first unit is of. */
+  protected lineOf(line: WgslExpr, _lines: number): WgslExpr {
+    return line;
   }
 
   /** Consecutive threads take consecutive addresses. */
@@ -144,7 +149,7 @@ export class StagedOperand {
     const regular = size % inner === 0 && count % size === 0;
     const step = size / inner;
     const fast = emitter.bind('fast', mod(local, u32(inner)));
-    const slow = emitter.bind('slow', div(local, u32(inner)));
+    const slow = emitter.bind('slow', this.lineOf(div(local, u32(inner)), step));
     const overhangs = extent % tile !== 0;
 
     const defineRow = (u: number, row: WgslExpr, by: number): Index => {
@@ -167,17 +172,17 @@ export class StagedOperand {
         const unit = emitter.bind('unit', add(local, u32(u * size)));
         const depth = emitter.bind('unit_depth', depthFirst ? mod(unit, u32(inner)) : div(unit, u32(inner)));
         const row = emitter.bind('unit_row', depthFirst ? div(unit, u32(inner)) : mod(unit, u32(inner)));
-        return { row, depth, rowIndex: defineRow(u, row, 0), depthIndex: defineDepth(u, depth, depths), threads, held: [], ...(threads < size && { exists: less(unit, u32(count)) }) };
+        return { row, depth, rowIndex: defineRow(u, row, 0), depthIndex: defineDepth(u, depth, depths), threads, ...(threads < size && { exists: less(unit, u32(count)) }) };
       }
       const by = u * step;
       const further = add(slow, u32(by));
       if (depthFirst) {
         shared ??= { depth: defineDepth(0, fast, depths), row: defineRow(0, slow, (total - 1) * step) };
         const rowIndex = overhangs && u > 0 ? defineRow(u, further, 0) : plus(shared.row, constant(by));
-        return { row: further, depth: fast, rowIndex, depthIndex: shared.depth, threads, held: [] };
+        return { row: further, depth: fast, rowIndex, depthIndex: shared.depth, threads };
       }
       shared ??= { depth: defineDepth(0, slow, step), row: defineRow(0, fast, 0) };
-      return { row: fast, depth: further, rowIndex: shared.row, depthIndex: plus(shared.depth, constant(by)), threads, held: [] };
+      return { row: fast, depth: further, rowIndex: shared.row, depthIndex: plus(shared.depth, constant(by)), threads };
     });
   }
 

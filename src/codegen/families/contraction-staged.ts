@@ -69,7 +69,7 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
     emitter.push(forOf(depth, turn, u32(tileK), u32(splitK), body));
   };
 
-  emitDepth(emitter, operands, { tiles, prefetch: schedule.prefetch ?? false, ahead: schedule.ahead, groups, size }, products);
+  emitDepth(emitter, operands, { tiles, prefetch: schedule.prefetch ?? false, groups, size }, products);
 
   const threads = { m: workgroups[1] * groupM, n: workgroups[0] * groupN };
   const side = (role: 'm' | 'n', t: WgslExpr, group: WgslExpr): Group[] => {

@@ -2,14 +2,14 @@
  * Workgroup memory of kernels for matrix units: tiles of f16 that fragments are loaded from, and results of f32 on their
  * way to the lanes.
  *
- * In words (vec4<u32>, eight values of f16 each) the results come where the tiles were: on an H200 a unit ran two
- * workgroups of 24 KB and only one of 28 KB, which nearly halved its rate. Tiles that are written value by value are of
- * vec4<f16>, and the results stand beside them.
+ * In words (vec4<u32> or vec2<u32>, eight values of f16 or four) the results come where the tiles were: on an H200 a unit
+ * ran two workgroups of 24 KB and only one of 28 KB, which nearly halved its rate. Tiles that are written value by value
+ * are of vec4<f16>, and the results stand beside them.
  */
 import { FRAGMENT } from '../../kernel-fragments.ts';
 import type { Emitter } from '../emitter.ts';
 import { add, assign, bitcast, call, construct, div, element, mod, mul, u32 } from '../wgsl-build.ts';
-import { F16, U32, vector } from '../wgsl.ts';
+import { F16, U32, valueType, vector } from '../wgsl.ts';
 import type { WgslExpr, WgslType } from '../wgsl.ts';
 
 type MatrixType = Extract<WgslType, { kind: 'matrix' }>;
@@ -48,37 +48,47 @@ export function resultLanes(fours: number, subgroupSize: number): { readonly lan
   return { lanesM: subgroupSize / lanesN, lanesN };
 }
 
+/** What the tiles' memory is made of: eights or fours of values as words, or fours whose values can be written one by one. */
+export type Elements = 'eights' | 'fours' | 'ones';
+
+const FOUR_WORDS = vector('u32', 2);
+
 export class FragmentMemory {
   readonly tiles: WgslExpr;
   private readonly ownResults: WgslExpr | undefined;
+  /** Values of f16 in an element. */
+  readonly wide: 4 | 8;
 
   /** Room for so many values of f16 in tiles, and so many results. */
-  constructor(private readonly emitter: Emitter, readonly words: boolean, values: number, results: number) {
+  constructor(private readonly emitter: Emitter, readonly elements: Elements, values: number, results: number) {
     const array = (name: string, of: WgslType, length: number): WgslExpr => emitter.workgroupVar(name, { kind: 'array', of, length: Math.ceil(length) });
-    this.tiles = words ? array('tiles', vector('u32', 4), Math.max(values / 8, results / 4)) : array('tiles', vector('f16', 4), values / 4);
-    if (!words) this.ownResults = array('results', RESULTS, results / 4);
+    this.wide = elements === 'eights' ? 8 : 4;
+    if (elements === 'ones') this.ownResults = array('results', RESULTS, results / 4);
+    // A result takes the room of two values.
+    const length = Math.max(values, elements === 'ones' ? 0 : 2 * results) / this.wide;
+    this.tiles = array('tiles', { eights: vector('u32', 4), fours: FOUR_WORDS, ones: vector('f16', 4) }[elements], length);
   }
 
-  /** Values of f16 in an element. */
-  get wide(): 4 | 8 {
-    return this.words ? 8 : 4;
+  /** Elements that four results take. */
+  private get perResults(): number {
+    return this.elements === 'fours' ? 2 : 1;
   }
 
-  /** Keeps eight values, as words; `at` in eights. */
+  /** Keeps eight values, as words, where elements are eights; `at` counts them. */
   putEight(at: WgslExpr, value: WgslExpr): void {
     this.emitter.push(assign(element(this.tiles, at), value));
   }
 
-  /** Keeps a vector of four values of f16; `at` in fours. */
+  /** Keeps four values, f16 or, but for ones, as words; `at` in fours. */
   putFour(at: WgslExpr, value: WgslExpr): void {
-    const { emitter } = this;
-    if (!this.words) return emitter.push(assign(element(this.tiles, at), value));
-    const pair = emitter.bind('pair', bitcast(vector('u32', 2), value));
+    const { emitter, elements } = this;
+    if (elements !== 'eights') return emitter.push(assign(element(this.tiles, at), elements === 'ones' || valueType(value).scalar === 'u32' ? value : bitcast(FOUR_WORDS, value)));
+    const pair = emitter.bind('pair', bitcast(FOUR_WORDS, value));
     const place = emitter.bind('place', at);
     for (const i of [0, 1]) emitter.push(assign({ kind: 'element', type: U32, of: element(this.tiles, div(place, u32(2))), at: add(mul(mod(place, u32(2)), u32(2)), u32(i)) }, element(pair, i)));
   }
 
-  /** Keeps one value of f16; not in words. */
+  /** Keeps one value of f16, where that can be. */
   putOne(at: WgslExpr, value: WgslExpr): void {
     this.emitter.push(assign({ kind: 'element', type: F16, of: element(this.tiles, div(at, u32(4))), at: mod(at, u32(4)) }, value));
   }
@@ -90,12 +100,17 @@ export class FragmentMemory {
 
   /** Keeps a fragment of results; `at` and `pitch`, from row to row, in fours of results. */
   putResults(at: WgslExpr, sum: WgslExpr, pitch: number): void {
-    this.emitter.push({ kind: 'matrixStore', to: { space: 'workgroup', name: nameOf(this.ownResults ?? this.tiles) }, offset: at, value: sum, columnMajor: false, stride: u32(pitch) });
+    const { perResults } = this;
+    this.emitter.push({ kind: 'matrixStore', to: { space: 'workgroup', name: nameOf(this.ownResults ?? this.tiles) }, offset: mul(at, u32(perResults)), value: sum, columnMajor: false, stride: u32(pitch * perResults) });
   }
 
   /** Four neighbouring results. */
   results(at: WgslExpr): WgslExpr {
-    return this.ownResults ? element(this.ownResults, at) : bitcast(RESULTS, element(this.tiles, at));
+    const { ownResults, perResults, tiles } = this;
+    if (ownResults) return element(ownResults, at);
+    if (perResults === 1) return bitcast(RESULTS, element(tiles, at));
+    const first = mul(at, u32(2));
+    return bitcast(RESULTS, construct(vector('u32', 4), element(tiles, first), element(tiles, add(first, u32(1)))));
   }
 }
 

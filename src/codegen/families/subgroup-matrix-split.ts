@@ -20,6 +20,7 @@ import type { ValueType, WgslExpr } from '../wgsl.ts';
 import type { Unit } from './contraction-operand.ts';
 import { greatestOfSubgroups } from './row-meet.ts';
 import { TwoPartTile } from './subgroup-matrix-parts.ts';
+import type { Parts } from './subgroup-matrix-parts.ts';
 
 /** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
 const TOP = 10;
@@ -38,24 +39,24 @@ export class SplitTile extends TwoPartTile {
 
   /** Notes the magnitudes of what was prefetched: in one number, as registers are few where results are many. */
   note(): void {
-    const held = this.units.flatMap((unit) => this.heldBy(unit)).flatMap((four) => Array.from({ length: valueType(four).width }, (_, t) => element(four, t)));
-    for (const value of held) this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', value))));
+    const values = this.units.flatMap(({ held }) => Array.from({ length: valueType(held!).width }, (_, t) => element(held!, t)));
+    for (const value of values) this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', value))));
   }
 
   /** Brings what was prefetched to workgroup memory, times the scale. */
   stageScaled(scale: WgslExpr, executions: number): void {
-    for (const unit of this.units) this.where(unit, executions, () => this.putParts(unit, this.heldBy(unit).map((held) => this.split(mul(held, scale)))));
+    for (const unit of this.units) this.where(unit, executions, () => this.putParts(unit, this.split(mul(unit.held!, scale))));
   }
 
-  protected override fourAt(points: readonly Map<string, Index>[], unit: Unit, tile: Index): WgslExpr {
-    return this.valuesAt(points, unit, tile);
+  protected override held(): ValueType {
+    return vector('f32', this.along === 'none' ? 1 : 4);
   }
 
-  protected override fourType(width: 1 | 4): ValueType {
-    return vector('f32', width);
+  protected override load(unit: Unit, tile: Index): WgslExpr {
+    return this.valuesAt(this.points(unit, tile), unit, tile);
   }
 
-  private split(value: WgslExpr): { readonly high: WgslExpr; readonly low: WgslExpr } {
+  private split(value: WgslExpr): Parts {
     const { emitter } = this;
     const scaled = emitter.bind('scaled', value);
     const kept = emitter.bind('kept', highPart(scaled));

@@ -12,7 +12,7 @@ import type { Expr, Index, Kernel } from '../../kernel.ts';
 import { atMost } from '../emitter.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, construct, div, mul, select, u32 } from '../wgsl-build.ts';
+import { add, construct, div, mod, mul, select, u32 } from '../wgsl-build.ts';
 import { vector } from '../wgsl.ts';
 import type { ValueType, WgslExpr } from '../wgsl.ts';
 import { alongOf, comesInVectors, consecutive } from '../../kernel-lanes.ts';
@@ -21,6 +21,9 @@ import type { Staging, Unit } from './contraction-operand.ts';
 import type { FragmentMemory } from './fragment-memory.ts';
 
 type Side = 'left' | 'right';
+
+/** Values of f16 that all banks of workgroup memory hold once. */
+const BANKED = 64;
 
 /** Whether all of an operand can be brought in eights, f16 as it lies in memory, where none of the others reads its buffer. */
 export function comesInEights({ params }: Kernel, problem: ContractionProblem, side: Side, others: readonly Expr[]): boolean {
@@ -44,7 +47,7 @@ export class FragmentTile extends StagedOperand {
 
   /** `start`: where the tile begins, in elements of the memory. */
   constructor(emitter: Emitter, values: Values, problem: ContractionProblem, private readonly side: Side, staging: Omit<Staging, 'memory'>, protected readonly into: FragmentMemory, protected readonly start: number) {
-    super(emitter, values, problem, side, { ...staging, wide: staging.wide ?? (into.words && comesInEights(emitter.kernel, problem, side, otherExprs(problem, side)) ? 8 : 4), memory: into.tiles });
+    super(emitter, values, problem, side, { ...staging, wide: staging.wide ?? (into.elements === 'eights' && comesInEights(emitter.kernel, problem, side, otherExprs(problem, side)) ? 8 : 4), memory: into.tiles });
     this.acrossDepth = alongOf(problem, side) === 'side';
     this.line = ((this.acrossDepth ? staging.tile : staging.tileK) + LINE_PADDING) / into.wide;
   }
@@ -59,6 +62,18 @@ export class FragmentTile extends StagedOperand {
     const at = this.acrossDepth ? add(div(row, u32(wide)), u32(depth * this.line)) : add(mul(row, u32(this.line)), u32(depth / wide));
     // The left operand is [row, depth], the right one [depth, column].
     return this.into.fragment(this.side, add(at, u32(start)), ((this.side === 'left') === this.acrossDepth) !== transposed, this.line);
+  }
+
+  /**
+   * Threads whose vectors are written at once, 128 bytes, stand on several lines where these are short. With their padding
+   * the lines lie in different banks if they are as far apart as 8 lines are divided by so many.
+   */
+  protected override lineOf(line: WgslExpr, lines: number): WgslExpr {
+    const together = BANKED / (this.along === 'side' ? this.staging.tile : this.staging.tileK);
+    if (this.along === 'none' || ![2, 4].includes(together) || lines % 8 !== 0) return line;
+    const inEight = mod(line, u32(8));
+    const spread = add(div(inEight, u32(together)), mul(mod(inEight, u32(together)), u32(8 / together)));
+    return lines === 8 ? spread : add(mul(div(line, u32(8)), u32(8)), spread);
   }
 
   protected override held(): ValueType {

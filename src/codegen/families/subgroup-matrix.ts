@@ -26,7 +26,7 @@ import { emitPrologue } from './contraction-prologue.ts';
 import { clearGrid, enableMatrices, FragmentMemory, matrix, multiplyAccumulate, resultGrid } from './fragment-memory.ts';
 import { emitResults } from './subgroup-matrix-results.ts';
 import type { Results } from './subgroup-matrix-results.ts';
-import { PairTile, partsWidth } from './subgroup-matrix-parts.ts';
+import { PairTile } from './subgroup-matrix-parts.ts';
 import type { TwoPartTile } from './subgroup-matrix-parts.ts';
 import { emitSplitDepth, joinSums, SplitTile } from './subgroup-matrix-split.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
@@ -41,7 +41,7 @@ export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[],
   enableMatrices(emitter);
   const linear = linearDepth(problem);
   const room = fragmentRoom(linear, schedule);
-  const memory = new FragmentMemory(emitter, room.words, room.left + room.right, room.results);
+  const memory = new FragmentMemory(emitter, room.words ? (schedule.split ? 'fours' : 'eights') : 'ones', room.left + room.right, room.results);
   return new SubgroupMatrices(emitter, linear, schedule, fragments, memory).emit();
 }
 
@@ -118,7 +118,7 @@ class SubgroupMatrices {
     const { size, groups, tiles } = staging.left;
     const left = new FragmentTile(emitter, values, problem, 'left', staging.left, memory, 0);
     const right = new FragmentTile(emitter, values, problem, 'right', staging.right, memory, fragmentRoom(problem, schedule).left / memory.wide);
-    emitDepth(emitter, [left, right], { tiles, prefetch: schedule.prefetch, ahead: schedule.ahead, groups, size }, () => {
+    emitDepth(emitter, [left, right], { tiles, prefetch: schedule.prefetch, groups, size }, () => {
       for (let depth = 0; depth < schedule.tileK; depth += FRAGMENT) this.accumulate(sums, this.load('left', (row) => left.fragment(row, depth)), this.load('right', (row) => right.fragment(row, depth)));
     });
     // The results come where the tiles were.
@@ -133,7 +133,7 @@ class SubgroupMatrices {
     const staging = { left: this.staging('left'), right: this.staging('right') };
     const tiles = <T extends TwoPartTile>(Tile: new (...args: ConstructorParameters<typeof PairTile>) => T): readonly [T, T] => {
       const tile = (side: 'left' | 'right', start: number): T =>
-        new Tile(emitter, values, problem, side, { ...staging[side], wide: partsWidth(problem, side, memory.words) }, memory, start / memory.wide, room[side] / 2);
+        new Tile(emitter, values, problem, side, staging[side], memory, start / memory.wide, room[side] / 2);
       return [tile('left', 0), tile('right', room.left)];
     };
     const products = ([left, right]: readonly [TwoPartTile, TwoPartTile]): void => {
@@ -147,7 +147,8 @@ class SubgroupMatrices {
     let inverse: readonly WgslExpr[] = [];
     if (arePairs(emitter.kernel, problem)) {
       const pairs = tiles(PairTile);
-      emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch, ahead: schedule.ahead }, () => products(pairs));
+      // What a pair is taken apart into is few registers more: its loads need not wait for the barrier (bench/NOTES.md 32).
+      emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch, early: true }, () => products(pairs));
       // The results come where the tiles were.
       if (staging.left.tiles === 1) emitter.push(barrier);
     } else {
