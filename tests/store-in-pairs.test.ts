@@ -66,7 +66,7 @@ describe('the graph', () => {
 });
 
 describe('what is stored so', () => {
-  test.each([['vit_base_patch16_224', 36, 36], ['mixer_b16_224', 24, 24], ['efficientvit_m0', 0, 0]])('%s', async (preset, temps, weights) => {
+  test.each([['vit_base_patch16_224', 48, 48], ['mixer_b16_224', 48, 48], ['efficientvit_m0', 0, 0]])('%s', async (preset, temps, weights) => {
     const { value, diagnostics } = compileGraph(presetGraph(presetOf(preset)), { target: MATRIX_UNITS, dtype: 'f32' });
     expect(diagnostics).toEqual([]);
     const { program, plan, kernels } = value!;

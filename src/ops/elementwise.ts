@@ -3,7 +3,7 @@ import { formatType, sizeOf } from '../graph.ts';
 import type { DType, TensorType } from '../graph.ts';
 import { dtypesDiffer, fail, result, shapesDiffer, wrongDtype } from './check.ts';
 import { erf } from './erf.ts';
-import type { OpDef, OpName } from './types.ts';
+import type { OpDef, OpName, TensorData } from './types.ts';
 
 type Unary = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'sin' | 'cos' | 'tanh' | 'erf' | 'sigmoid' | 'floor' | 'not';
 type Binary = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'max' | 'min' | 'equal' | 'less' | 'lessEqual' | 'and' | 'or';
@@ -15,8 +15,11 @@ const flopsOf = (args: readonly TensorType[]): number => (args[0].dtype === 'f32
 type ByDtype<F> = { readonly [D in DType]?: F };
 const allowed = (fs: ByDtype<unknown>): DType[] => Object.keys(fs) as DType[];
 
-/** A unary operation from its scalar functions; storing into a Float32Array rounds the one operation to f32. */
-function unary<K extends Unary>(op: K, doc: string, fs: ByDtype<(x: number) => number>): OpDef<K> {
+/**
+ * A unary operation from its scalar functions; storing into a Float32Array rounds the one operation to f32. `f32Loop` is
+ * f32's function over arrays, for operations that whole weights are packed with: a call a value takes ten times as long.
+ */
+function unary<K extends Unary>(op: K, doc: string, fs: ByDtype<(x: number) => number>, f32Loop?: (x: TensorData, to: TensorData) => void): OpDef<K> {
   return {
     class: 'elementwise',
     arity: 1,
@@ -27,13 +30,14 @@ function unary<K extends Unary>(op: K, doc: string, fs: ByDtype<(x: number) => n
     },
     flops: flopsOf,
     evaluate: ([x], _, out) => {
+      if (f32Loop && x.dtype === 'f32') return f32Loop(x.data, out.data);
       const f = fs[x.dtype]!;
       for (let i = 0; i < out.data.length; i++) out.data[i] = f(x.data[i]);
     },
   };
 }
 
-function binary<K extends Binary>(op: K, doc: string, fs: ByDtype<(x: number, y: number) => number>, out?: DType): OpDef<K> {
+function binary<K extends Binary>(op: K, doc: string, fs: ByDtype<(x: number, y: number) => number>, out?: DType, f32Loop?: (x: TensorData, y: TensorData, to: TensorData) => void): OpDef<K> {
   return {
     class: 'elementwise',
     arity: 2,
@@ -44,6 +48,7 @@ function binary<K extends Binary>(op: K, doc: string, fs: ByDtype<(x: number, y:
     },
     flops: flopsOf,
     evaluate: ([x, y], _, to) => {
+      if (f32Loop && x.dtype === 'f32') return f32Loop(x.data, y.data, to.data);
       const f = fs[x.dtype]!;
       for (let i = 0; i < to.data.length; i++) to.data[i] = f(x.data[i], y.data[i]);
     },
@@ -65,7 +70,9 @@ function toInteger(x: number): number {
 
 export const ELEMENTWISE: { [K in Elementwise & OpName]: OpDef<K> } = {
   neg: unary('neg', 'The negative: -x.', { f32: (x) => -x, i32: (x) => -x | 0 }),
-  abs: unary('abs', 'The absolute value.', { f32: Math.abs, i32: (x) => Math.abs(x) | 0 }),
+  abs: unary('abs', 'The absolute value.', { f32: Math.abs, i32: (x) => Math.abs(x) | 0 }, (x, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = Math.abs(x[i]);
+  }),
   exp: unary('exp', 'The exponential, base e.', { f32: Math.exp }),
   log: unary('log', 'The natural logarithm.', { f32: Math.log }),
   sqrt: unary('sqrt', 'The square root.', { f32: Math.sqrt }),
@@ -92,7 +99,9 @@ export const ELEMENTWISE: { [K in Elementwise & OpName]: OpDef<K> } = {
   },
   add: binary('add', 'The sum. i32 wraps around.', { f32: (x, y) => x + y, i32: (x, y) => (x + y) | 0 }),
   sub: binary('sub', 'The difference. i32 wraps around.', { f32: (x, y) => x - y, i32: (x, y) => (x - y) | 0 }),
-  mul: binary('mul', 'The product. i32 wraps around.', { f32: (x, y) => x * y, i32: Math.imul }),
+  mul: binary('mul', 'The product. i32 wraps around.', { f32: (x, y) => x * y, i32: Math.imul }, undefined, (x, y, to) => {
+    for (let i = 0; i < to.length; i++) to[i] = x[i] * y[i];
+  }),
   div: binary('div', 'The quotient. i32: floor division; by zero gives 0.', {
     f32: (x, y) => x / y,
     i32: (x, y) => (y === 0 ? 0 : Math.floor(x / y) | 0),

@@ -2,12 +2,18 @@
 import { sizeOf, stridesOf } from '../graph.ts';
 import { axisOutside, fail, result, wrongDtype } from './check.ts';
 import { offsetsOf } from './loops.ts';
-import type { OpDef } from './types.ts';
+import type { OpDef, TensorData } from './types.ts';
 
 type Reduction = 'reduceSum' | 'reduceMax' | 'reduceMin';
 
-/** In index order; a Float32Array result rounds every partial result to f32. */
-function reduction<K extends Reduction>(op: K, doc: string, f32: (x: number, y: number) => number, i32 = f32): OpDef<K> {
+/** What is left of the values of `x` that lie `offsets` from `base`. */
+type Fold = (x: TensorData, base: number, offsets: Int32Array) => number;
+
+/**
+ * In index order; a Float32Array result rounds every partial result to f32. `fold` is f32's without rounding, in a loop of
+ * its own: whole weights are reduced when they are packed, and a call a value takes several times as long.
+ */
+function reduction<K extends Reduction>(op: K, doc: string, f32: (x: number, y: number) => number, fold: Fold, i32 = f32): OpDef<K> {
   return {
     class: 'reduction',
     arity: 1,
@@ -31,6 +37,10 @@ function reduction<K extends Reduction>(op: K, doc: string, f32: (x: number, y: 
       const inner = offsetsOf(x.shape.filter((_, a) => reduced(a)), strides.filter((_, a) => reduced(a)));
       const f = x.dtype === 'i32' ? i32 : f32;
       const single = out.data instanceof Float32Array;
+      if (x.dtype === 'f32' && !single) {
+        for (let i = 0; i < kept.length; i++) out.data[i] = fold(x.data, kept[i], inner);
+        return;
+      }
       for (let i = 0; i < kept.length; i++) {
         const base = kept[i];
         let value = x.data[base];
@@ -42,8 +52,24 @@ function reduction<K extends Reduction>(op: K, doc: string, f32: (x: number, y: 
   };
 }
 
+const sum: Fold = (x, base, offsets) => {
+  let value = x[base];
+  for (let i = 1; i < offsets.length; i++) value += x[base + offsets[i]];
+  return value;
+};
+const greatest: Fold = (x, base, offsets) => {
+  let value = x[base];
+  for (let i = 1; i < offsets.length; i++) value = Math.max(value, x[base + offsets[i]]);
+  return value;
+};
+const least: Fold = (x, base, offsets) => {
+  let value = x[base];
+  for (let i = 1; i < offsets.length; i++) value = Math.min(value, x[base + offsets[i]]);
+  return value;
+};
+
 export const REDUCTION: { [K in Reduction]: OpDef<K> } = {
-  reduceSum: reduction('reduceSum', 'The sum over axes. i32 wraps around.', (x, y) => x + y, (x, y) => (x + y) | 0),
-  reduceMax: reduction('reduceMax', 'The greatest value over axes.', (x, y) => Math.max(x, y)),
-  reduceMin: reduction('reduceMin', 'The least value over axes.', (x, y) => Math.min(x, y)),
+  reduceSum: reduction('reduceSum', 'The sum over axes. i32 wraps around.', (x, y) => x + y, sum, (x, y) => (x + y) | 0),
+  reduceMax: reduction('reduceMax', 'The greatest value over axes.', (x, y) => Math.max(x, y), greatest),
+  reduceMin: reduction('reduceMin', 'The least value over axes.', (x, y) => Math.min(x, y), least),
 };
