@@ -10,7 +10,7 @@
  * the depth, which a second dispatch adds; `--parts` asks for such under the rules' schedules. Times are of both, and of
  * the products alone. `--cold` takes another copy of the right operand each time, as a model's layers do, so that it comes
  * from memory and not from the cache. `--between` runs these other schedules after each dispatch that is timed, and takes
- * their time away: what is left is what the dispatch takes where its code is not at hand.
+ * their time away: what is left is what the dispatch takes where its code is not at hand. Ends with 1 where a result is wrong.
  */
 import { generateKernel } from '../src/codegen/generate.ts';
 import { printModule } from '../src/codegen/wgsl-print.ts';
@@ -274,6 +274,7 @@ async function main(): Promise<void> {
   const target = targetOf(device, adapter.info);
   const bench = new Bench(device, target, Number(option('seconds')?.[0] ?? 0.2), option('cold') !== undefined);
   const json = option('json') !== undefined;
+  let wrong = false;
   if (!json) console.log(`${name}: µs and TFLOP/s, * what the rules choose`);
   for (const shape of shapes) {
     const kernel = gemm(shape, dtype);
@@ -299,6 +300,9 @@ async function main(): Promise<void> {
     }
     for (const b of [...buffers.all, ...buffers.rights]) b.destroy();
     results.sort((a, b) => a.us - b.us);
+    // NaN is wrong too.
+    const isWrong = (error: number): boolean => !(error <= 1);
+    wrong ||= results.some(({ error }) => isWrong(error));
     if (json) {
       console.log(JSON.stringify({ ...shape, chosen, results }));
       continue;
@@ -306,10 +310,10 @@ async function main(): Promise<void> {
     console.log(`\n${shape.batch > 1 ? `${shape.batch} x ` : ''}${shape.M} x ${shape.N} x ${shape.K} ${shape.order}`);
     for (const { name, us, products, error } of results) {
       const mark = name === chosen ? '*' : ' ';
-      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(9)} TFLOP/s${products === undefined ? '' : `   products ${products.toFixed(2)} µs`}${error > 1 ? `   WRONG by ${error.toExponential(1)}` : ''}`);
+      console.log(`${mark} ${name.padEnd(18)} ${us.toFixed(2).padStart(10)} µs ${(flops / us / 1e6).toPrecision(3).padStart(9)} TFLOP/s${products === undefined ? '' : `   products ${products.toFixed(2)} µs`}${isWrong(error) ? `   WRONG by ${error.toExponential(1)}` : ''}`);
     }
   }
-  process.exit(0);
+  process.exit(wrong ? 1 : 0);
 }
 
 await main();

@@ -74,7 +74,7 @@ export function arePairs(kernel: Kernel, problem: ContractionProblem): boolean {
 
 /** Workgroup memory in which the subgroups of a workgroup agree on the scales of operands in two parts. */
 export function splitBytes(subgroups: number): number {
-  return 8 * subgroups + 4;
+  return 16 * Math.ceil(subgroups / 2) + 16;
 }
 
 /** Where an operand's fragment lies: rows (or columns) of it are contiguous, `stride` elements apart. */

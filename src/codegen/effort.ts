@@ -60,7 +60,7 @@ function addTo(to: Counts, from: Counts, times: number): void {
   for (const key of Object.keys(from) as (keyof Counts)[]) to[key] += from[key] * (key === 'code' ? 1 : times);
 }
 
-function bytesOf(type: WgslType): number {
+export function bytesOf(type: WgslType): number {
   if (type.kind === 'array') return type.length * bytesOf(type.of);
   if (type.kind === 'matrix') return 0;
   return (type.scalar === 'f16' ? 2 : 4) * (type.width === 3 ? 4 : type.width);

@@ -14,8 +14,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a contraction multiplies its tiles before all of them are staged',
     file: 'src/codegen/families/contraction-depth.ts',
-    find: 'for (const operand of operands) operand.stage(axis(over), early, slot);\n    emitter.push(barrier);',
-    replace: 'for (const operand of operands) operand.stage(axis(over), early, slot);',
+    find: 'if (prefetches && early) prefetchNext();\n    emitter.push(barrier);',
+    replace: 'if (prefetches && early) prefetchNext();',
     about: 'einsum|Linear|linear|matmul',
   },
   {

@@ -48,7 +48,12 @@ export function resultLanes(fours: number, subgroupSize: number): { readonly lan
   return { lanesM: subgroupSize / lanesN, lanesN };
 }
 
-/** What the tiles' memory is made of: eights or fours of values as words, or fours whose values can be written one by one. */
+/**
+ * What the tiles' memory is made of: eights or fours of values as words, or fours whose values can be written one by one.
+ * Fragments are loaded 16 bytes at a time, and a driver takes it for granted that these are aligned so. Elements of 8
+ * bytes are where all that may lie before them is of multiples of 16: beside an array of 4 bytes, an H200 took each line of
+ * a fragment from 8 bytes too early.
+ */
 export type Elements = 'eights' | 'fours' | 'ones';
 
 const FOUR_WORDS = vector('u32', 2);

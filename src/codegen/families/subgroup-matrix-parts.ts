@@ -1,8 +1,4 @@
-/**
- * Operands in two parts in workgroup memory: the high parts of a tile, then the low ones, stored 2^11 times as large. A
- * thread brings four values at once, 16 bytes, so that neighbours load what lies side by side; eight would be two loads
- * that each leave out every other 16 bytes.
- */
+/** Operands in two parts in workgroup memory: the high parts of a tile, then the low ones, stored 2^11 times as large. */
 import { consecutive } from '../../kernel-lanes.ts';
 import { substituteExpr } from '../../kernel-expr.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
@@ -16,42 +12,30 @@ import type { Staging, Unit } from './contraction-operand.ts';
 import type { FragmentMemory } from './fragment-memory.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
-/** Both parts of four values, of f16 or as words, or of one. */
-export interface Parts {
-  readonly high: WgslExpr;
-  readonly low: WgslExpr;
-}
-
 export abstract class TwoPartTile extends FragmentTile {
   /** `part`: values of a part, padding included. */
   constructor(emitter: Emitter, values: Values, problem: ContractionProblem, side: 'left' | 'right', staging: Omit<Staging, 'memory'>, into: FragmentMemory, start: number, private readonly part: number) {
-    super(emitter, values, problem, side, { ...staging, wide: 4 }, into, start);
+    super(emitter, values, problem, side, staging, into, start);
   }
 
-  private get startOfLow(): number {
+  /** Where the low parts begin, in elements of the memory. */
+  protected get startOfLow(): number {
     return this.start + this.part / this.into.wide;
   }
 
   low(row: WgslExpr, depth: number): WgslExpr {
     return this.fragmentFrom(this.startOfLow, row, depth, false);
   }
-
-  /** Brings a unit's parts to workgroup memory. */
-  protected putParts(unit: Unit, { high, low }: Parts): void {
-    this.put(this.place(unit, this.start), high);
-    this.put(this.place(unit, this.startOfLow), low);
-  }
-
-  private put(at: WgslExpr, value: WgslExpr): void {
-    if (this.along === 'none') this.into.putOne(at, value);
-    else this.into.putFour(at, value);
-  }
 }
 
 /** Four halves. */
 const HALVES = vector('u32', 2);
 
-/** An operand that is stored in pairs (pair.ts): its words are taken apart on their way, nothing else is done with them. */
+/**
+ * An operand that is stored in pairs (pair.ts): its words are taken apart on their way, nothing else is done with them. A
+ * thread brings four values at once, 16 bytes, so that neighbours load what lies side by side; eight would be two loads
+ * that each leave out every other 16 bytes.
+ */
 export class PairTile extends TwoPartTile {
   protected override held(): ValueType {
     return vector('u32', 4);
@@ -65,17 +49,13 @@ export class PairTile extends TwoPartTile {
   }
 
   protected override write(unit: Unit, words: WgslExpr): void {
-    this.putParts(unit, this.parts(words));
-  }
-
-  private parts(words: WgslExpr): Parts {
-    const { emitter } = this;
+    const { emitter, into } = this;
     const named = emitter.bind('words', words);
     const [even, odd] = [0, 1].map((i) => emitter.bind(i === 0 ? 'even' : 'odd', construct(HALVES, element(named, i), element(named, i + 2))));
     const half = splat(u32(16), 2);
-    return {
-      high: emitter.bind('high', binary('|', binary('&', even, splat(u32(0xffff), 2)), binary('<<', odd, half))),
-      low: emitter.bind('low', binary('|', binary('>>', even, half), binary('&', odd, splat(u32(0xffff0000), 2)))),
-    };
+    const high = emitter.bind('high', binary('|', binary('&', even, splat(u32(0xffff), 2)), binary('<<', odd, half)));
+    const low = emitter.bind('low', binary('|', binary('>>', even, half), binary('&', odd, splat(u32(0xffff0000), 2))));
+    into.putFour(this.place(unit, this.start), high);
+    into.putFour(this.place(unit, this.startOfLow), low);
   }
 }

@@ -9,18 +9,20 @@
  * the scale of the greatest of all. What is lost of a value is 2^-22 of it or 2^-35 of the greatest.
  * Infinities make NaN, and what else there is in such a tile is not scaled.
  */
+import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { axis, constant } from '../../kernel-index.ts';
+import { alongOf } from '../../kernel-lanes.ts';
 import type { Index } from '../../kernel.ts';
 import { LOW_SCALE } from '../../pair.ts';
 import type { Emitter } from '../emitter.ts';
 import { highPart } from '../helpers.ts';
 import { add, assign, barrier, binary, bitcast, call, construct, convert, element, f32, fma, forOf, ifOf, less, mul, ref, same, select, splat, sub, u32 } from '../wgsl-build.ts';
 import { F32, U32, valueType, vector } from '../wgsl.ts';
-import type { ValueType, WgslExpr } from '../wgsl.ts';
+import type { WgslExpr } from '../wgsl.ts';
 import type { Unit } from './contraction-operand.ts';
+import type { FragmentMemory } from './fragment-memory.ts';
 import { greatestOfSubgroups } from './row-meet.ts';
 import { TwoPartTile } from './subgroup-matrix-parts.ts';
-import type { Parts } from './subgroup-matrix-parts.ts';
 
 /** Exponent that the first tile's greatest magnitude is brought to: five more fit before 2^16, the end of f16. */
 const TOP = 10;
@@ -36,27 +38,53 @@ const PAIR = vector('f32', 2);
 export class SplitTile extends TwoPartTile {
   /** The greatest magnitude that this thread has loaded. */
   readonly seen = this.emitter.variable('seen', F32);
+  /** What a thread holds of each unit between the load and the write: vectors of four values, or its one value. */
+  private readonly heldOf = new Map<Unit, readonly WgslExpr[]>();
+
+  override prefetch(tile: Index, executions: number): void {
+    for (const unit of this.units) {
+      const held = this.heldBy(unit);
+      this.where(unit, executions, () => this.fours(this.points(unit, tile)).map((points) => this.valuesAt(points, unit, tile)).forEach((value, i) => this.emitter.push(assign(held[i], value))));
+    }
+  }
 
   /** Notes the magnitudes of what was prefetched: in one number, as registers are few where results are many. */
   note(): void {
-    const values = this.units.flatMap(({ held }) => Array.from({ length: valueType(held!).width }, (_, t) => element(held!, t)));
+    const values = this.units.flatMap((unit) => this.heldBy(unit)).flatMap((four) => Array.from({ length: valueType(four).width }, (_, t) => element(four, t)));
     for (const value of values) this.emitter.push(assign(this.seen, same('max', this.seen, same('abs', value))));
   }
 
   /** Brings what was prefetched to workgroup memory, times the scale. */
   stageScaled(scale: WgslExpr, executions: number): void {
-    for (const unit of this.units) this.where(unit, executions, () => this.putParts(unit, this.split(mul(unit.held!, scale))));
+    for (const unit of this.units) {
+      this.where(unit, executions, () => {
+        const parts = this.heldBy(unit).map((held) => this.split(mul(held, scale)));
+        this.put(this.place(unit, this.start), parts.map((p) => p.high));
+        this.put(this.place(unit, this.startOfLow), parts.map((p) => p.low));
+      });
+    }
   }
 
-  protected override held(): ValueType {
-    return vector('f32', this.along === 'none' ? 1 : 4);
+  private fours<T>(values: readonly T[]): (readonly T[])[] {
+    return values.length === 8 ? [values.slice(0, 4), values.slice(4)] : [values];
   }
 
-  protected override load(unit: Unit, tile: Index): WgslExpr {
-    return this.valuesAt(this.points(unit, tile), unit, tile);
+  private heldBy(unit: Unit): readonly WgslExpr[] {
+    let held = this.heldOf.get(unit);
+    if (!held) {
+      const type = vector('f32', this.along === 'none' ? 1 : 4);
+      this.heldOf.set(unit, (held = Array.from({ length: this.wide / 4 }, () => this.emitter.variable('held', type))));
+    }
+    return held;
   }
 
-  private split(value: WgslExpr): Parts {
+  private put(at: WgslExpr, fours: readonly WgslExpr[]): void {
+    if (this.along === 'none') this.into.putOne(at, fours[0]);
+    else if (fours.length === 1) this.into.putFour(at, fours[0]);
+    else this.into.putEight(at, construct(vector('u32', 4), ...fours.map((four) => bitcast(vector('u32', 2), four))));
+  }
+
+  private split(value: WgslExpr): { readonly high: WgslExpr; readonly low: WgslExpr } {
     const { emitter } = this;
     const scaled = emitter.bind('scaled', value);
     const kept = emitter.bind('kept', highPart(scaled));
@@ -80,7 +108,8 @@ export interface SplitDepth {
 export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, SplitTile], { tiles, groups, size, subgroupSize }: SplitDepth, clear: () => void, products: () => void): readonly [WgslExpr, WgslExpr] {
   const local = emitter.builtin('local_invocation_index');
   const subgroups = size / subgroupSize;
-  const met = emitter.workgroupVar('greatest', { kind: 'array', of: PAIR, length: subgroups });
+  // Whole 16 bytes, as what tiles may lie behind has to be (fragment-memory.ts); so are splitBytes.
+  const met = emitter.workgroupVar('greatest', { kind: 'array', of: PAIR, length: 2 * Math.ceil(subgroups / 2) });
   const greatest = (): WgslExpr => greatestOfSubgroups(emitter, met, construct(PAIR, ...operands.map((o) => o.seen)), subgroups);
   const scales = emitter.variable('scale', PAIR);
   const bits = (value: number): WgslExpr => splat(u32(value), 2);
@@ -124,7 +153,7 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
   if (tiles === 1) {
     attempt();
   } else {
-    const repeat = emitter.workgroupVar('repeat', { kind: 'array', of: U32, length: 1 });
+    const repeat = emitter.workgroupVar('repeat', { kind: 'array', of: U32, length: 4 });
     const attempts = emitter.variable('attempts', U32, u32(1));
     // Loads that were moved out of the loop would take registers all along it.
     const body = emitter.nested({ fence: true }, () => {
@@ -140,6 +169,13 @@ export function emitSplitDepth(emitter: Emitter, operands: readonly [SplitTile, 
   }
   const inverse = emitter.bind('inverse', bitcast(PAIR, sub(bits(254 * 2 ** 23), bitcast(vector('u32', 2), scales))));
   return [element(inverse, 0), element(inverse, 1)];
+}
+
+/** Values that a thread brings at once: vectors of eight where the memory is of such and the operand too. */
+export function splitWidth(problem: ContractionProblem, side: 'left' | 'right', { elements }: FragmentMemory): 4 | 8 {
+  const way = alongOf(problem, side);
+  const extent = way === 'k' ? problem.depth[0] : side === 'left' ? problem.M : problem.N;
+  return elements === 'eights' && way !== 'none' && extent % 8 === 0 ? 8 : 4;
 }
 
 /** A product's sum of its two sums, times what its operands are to be multiplied by. */

@@ -15,6 +15,7 @@ import type { FragmentOperand, FragmentProblem } from '../../kernel-fragments.ts
 import type { Space } from '../../plan.ts';
 import type { SubgroupMatrixSchedule } from '../../schedule.ts';
 import type { Target } from '../../targets.ts';
+import { bytesOf } from '../effort.ts';
 import { atMost, Emitter } from '../emitter.ts';
 import { Values } from '../values.ts';
 import { add, assign, barrier, div, element, forOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
@@ -28,7 +29,7 @@ import { emitResults } from './subgroup-matrix-results.ts';
 import type { Results } from './subgroup-matrix-results.ts';
 import { PairTile } from './subgroup-matrix-parts.ts';
 import type { TwoPartTile } from './subgroup-matrix-parts.ts';
-import { emitSplitDepth, joinSums, SplitTile } from './subgroup-matrix-split.ts';
+import { emitSplitDepth, joinSums, SplitTile, splitWidth } from './subgroup-matrix-split.ts';
 import { FragmentTile } from './subgroup-matrix-tiles.ts';
 
 export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[], schedule: SubgroupMatrixSchedule, target: Target): KernelCode {
@@ -41,8 +42,10 @@ export function generateSubgroupMatrix(kernel: Kernel, spaces: readonly Space[],
   enableMatrices(emitter);
   const linear = linearDepth(problem);
   const room = fragmentRoom(linear, schedule);
-  const memory = new FragmentMemory(emitter, room.words ? (schedule.split ? 'fours' : 'eights') : 'ones', room.left + room.right, room.results);
-  return new SubgroupMatrices(emitter, linear, schedule, fragments, memory).emit();
+  const memory = new FragmentMemory(emitter, room.words ? (arePairs(kernel, linear) ? 'fours' : 'eights') : 'ones', room.left + room.right, room.results);
+  const code = new SubgroupMatrices(emitter, linear, schedule, fragments, memory).emit();
+  if (memory.wide === 4 && code.module.workgroupVars.some((v) => bytesOf(v.type) % 16 !== 0)) throw new Error(`bug: tiles of ${kernel.name} may not lie at 16 bytes`);
+  return code;
 }
 
 class SubgroupMatrices {
@@ -131,9 +134,9 @@ class SubgroupMatrices {
     const low = resultGrid(emitter, schedule.fragmentsM, schedule.fragmentsN, 'low');
     const room = fragmentRoom(problem, schedule);
     const staging = { left: this.staging('left'), right: this.staging('right') };
-    const tiles = <T extends TwoPartTile>(Tile: new (...args: ConstructorParameters<typeof PairTile>) => T): readonly [T, T] => {
+    const tiles = <T extends TwoPartTile>(Tile: new (...args: ConstructorParameters<typeof PairTile>) => T, wide: (side: 'left' | 'right') => 4 | 8): readonly [T, T] => {
       const tile = (side: 'left' | 'right', start: number): T =>
-        new Tile(emitter, values, problem, side, staging[side], memory, start / memory.wide, room[side] / 2);
+        new Tile(emitter, values, problem, side, { ...staging[side], wide: wide(side) }, memory, start / memory.wide, room[side] / 2);
       return [tile('left', 0), tile('right', room.left)];
     };
     const products = ([left, right]: readonly [TwoPartTile, TwoPartTile]): void => {
@@ -146,13 +149,13 @@ class SubgroupMatrices {
     };
     let inverse: readonly WgslExpr[] = [];
     if (arePairs(emitter.kernel, problem)) {
-      const pairs = tiles(PairTile);
-      // What a pair is taken apart into is few registers more: its loads need not wait for the barrier (bench/NOTES.md 32).
+      // Loads before the barrier: 642 to 604 µs at 12608 x 3072 x 768, where f16 as it is lost 2% (bench/NOTES.md, 31).
+      const pairs = tiles(PairTile, () => 4);
       emitDepth(emitter, pairs, { ...staging.left, prefetch: schedule.prefetch, early: true }, () => products(pairs));
       // The results come where the tiles were.
       if (staging.left.tiles === 1) emitter.push(barrier);
     } else {
-      const split = tiles(SplitTile);
+      const split = tiles(SplitTile, (side) => splitWidth(problem, side, memory));
       const clear = (): void => [high, low].forEach((sums) => clearGrid(emitter, sums));
       inverse = emitSplitDepth(emitter, split, { ...staging.left, subgroupSize: schedule.subgroupSize }, clear, () => products(split));
     }
