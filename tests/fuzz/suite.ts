@@ -7,7 +7,7 @@ import { checkProgram, libraryOf, type Fuzzed, type Variant } from './check.ts';
 import { programOf, variantsOf } from './generate.ts';
 
 /** Programs with fixed seeds, in all files together; FUZZ_COUNT asks for another number. */
-const COUNT = Number(process.env.FUZZ_COUNT ?? 200);
+const COUNT = Number(process.env.FUZZ_COUNT ?? 120);
 /** Files that they are divided among, so that workers share them. */
 const FILES = 4;
 /** Of so many programs one is compiled in its other variant too. */
