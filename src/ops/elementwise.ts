@@ -17,7 +17,7 @@ const allowed = (fs: ByDtype<unknown>): DType[] => Object.keys(fs) as DType[];
 
 /**
  * A unary operation from its scalar functions; storing into a Float32Array rounds the one operation to f32. `f32Loop` is
- * f32's function over arrays, for operations that whole weights are packed with: a call a value takes ten times as long.
+ * f32's function over arrays, for operations that whole weights are packed with: calls for each value were most of that time.
  */
 function unary<K extends Unary>(op: K, doc: string, fs: ByDtype<(x: number) => number>, f32Loop?: (x: TensorData, to: TensorData) => void): OpDef<K> {
   return {

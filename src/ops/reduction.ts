@@ -11,7 +11,7 @@ type Fold = (x: TensorData, base: number, offsets: Int32Array) => number;
 
 /**
  * In index order; a Float32Array result rounds every partial result to f32. `fold` is f32's without rounding, in a loop of
- * its own: whole weights are reduced when they are packed, and a call a value takes several times as long.
+ * its own: whole weights are reduced when they are packed, where calls for each value were most of that time.
  */
 function reduction<K extends Reduction>(op: K, doc: string, f32: (x: number, y: number) => number, fold: Fold, i32 = f32): OpDef<K> {
   return {
