@@ -4,19 +4,25 @@
  */
 import type { File } from './ast.ts';
 import { error, hasErrors, type Diagnostic, type Result } from './diagnostics.ts';
+import { effortOf } from './codegen/effort.ts';
 import { generateKernel, type KernelCode } from './codegen/generate.ts';
 import { checkFile, elaborate, listTargets, type ConfigLiteral, type TargetInfo } from './elaborate/elaborate.ts';
 import { paramsOf, sizeOf, type Graph, type NodeOf, type Shape } from './graph.ts';
-import type { Kernel, Program } from './kernel.ts';
+import { BYTES_OF, type Kernel, type Program } from './kernel.ts';
+import { chainCalls, type ChainedProgram } from './lower/chains.ts';
 import { splitLongRows } from './lower/long-rows.ts';
 import { lower, type LowerOptions } from './lower/lower.ts';
 import { valuesForPairs, type PrefersPairs } from './lower/pairs.ts';
 import { parse } from './parser/parse.ts';
+import { packTogether } from './passes/pack-weights.ts';
 import { runPasses, type PassOptions } from './passes/pipeline.ts';
 import { splitStatic, type SplitGraph } from './passes/static.ts';
 import { storeInPairs, type PairedGraph } from './passes/store-in-pairs.ts';
 import type { Plan, PlannedBuffer } from './plan.ts';
+import { DEFAULT_PROFILE, profileNamed } from './profiles.ts';
 import { StaticValues } from './reference/static-values.ts';
+import { predict } from './report/cost.ts';
+import { maySuitChain, chainGain } from './schedule/chain.ts';
 import { depthParts } from './schedule/depth.ts';
 import { matrixSubgroup } from './schedule/matrix-units.ts';
 import { prefersPairs } from './schedule/pairs.ts';
@@ -101,6 +107,8 @@ export interface CompileOptions {
   readonly inputs?: 'f32' | 'f16';
   /** False: every operation its own kernel, for the report's 'before'. */
   readonly fuse?: boolean;
+  /** False: small kernels that follow each other are not joined to one. */
+  readonly chains?: boolean;
   readonly passes?: PassOptions;
   /** A schedule that replaces the rules' choice for a kernel, such as a tuned one. */
   readonly schedule?: (kernel: Kernel) => Schedule | undefined;
@@ -141,12 +149,38 @@ export function compileGraph(graph: Graph, options: CompileOptions): Result<Comp
   const split = splitStatic(runPasses(graph, options.passes));
   const prefers = options.prefersPairs ?? (matrixSubgroup(target) === undefined ? undefined : (kernel: Kernel) => prefersPairs(kernel, target));
   const { main, weights, pairs } = prefers && fuse && options.dtype === 'f32' ? inPairs(split, lowering, prefers) : { ...split, pairs: undefined };
-  const program = lower(main, { ...lowering, pairs });
+  const { program, packs } = inChains(lower(main, { ...lowering, pairs }), options);
   const planned = makePlan(program, options.target, { schedule: options.schedule });
   const { value: plan, diagnostics } = planned;
   if (!plan || hasErrors(diagnostics)) return { value: undefined, diagnostics };
   const kernels = plan.kernels.map((kernel) => generateKernel(kernel, options.target));
-  return { value: { graph, main, weights, program, plan, kernels }, diagnostics };
+  return { value: { graph, main, weights: packTogether(weights, packs), program, plan, kernels }, diagnostics };
+}
+
+/** The program with small kernels that follow each other joined, where that is predicted to be faster. */
+function inChains(program: Program, { target, fuse = true, chains = true }: CompileOptions): ChainedProgram {
+  if (!fuse || !chains) return { program, packs: new Map() };
+  const seconds = new Map<Kernel, number>();
+  const secondsOf = (kernel: Kernel, schedule = chooseSchedule(kernel, target)): number => {
+    if (!seconds.has(kernel)) seconds.set(kernel, predictedSeconds(kernel, schedule, target));
+    return seconds.get(kernel)!;
+  };
+  return chainCalls(program, {
+    maySuit: maySuitChain,
+    gain: (joined, parts) => {
+      const schedule = chooseSchedule(joined, target);
+      return schedule.family === 'chain' ? chainGain(secondsOf(joined, schedule), parts.map((p) => secondsOf(p))) : 0;
+    },
+    maxBuffers: target.limits.maxStorageBuffersPerShaderStage,
+  });
+}
+
+/** Of a dispatch whose operands are in the cache, on the default device. */
+function predictedSeconds(kernel: Kernel, schedule: Schedule, target: Target): number {
+  const code = generateKernel({ kernel, spaces: kernel.params.map(() => 'arena'), schedule }, target);
+  const leastBytes = kernel.params.reduce((sum, p) => sum + BYTES_OF[p.storage] * sizeOf(p.shape), 0);
+  const [x, y, z] = code.module.workgroupSize;
+  return predict({ effort: effortOf(code), workgroups: sizeOf(code.workgroups), workgroupSize: x * y * z, leastBytes, memoryBytes: 0 }, profileNamed(DEFAULT_PROFILE)!).total;
 }
 
 /** The graph with values in pairs that products would rather have so; its long rows are split. */

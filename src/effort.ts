@@ -24,6 +24,8 @@ export interface Effort {
   readonly matrix: number;
   /** Instructions of the code, each once however often it is executed. */
   readonly code: number;
+  /** While a subgroup waits for memory, others of its workgroup go on: what is executed is the mean of them. */
+  readonly loose?: true;
   /** Bytes of workgroup memory that a workgroup holds. */
   readonly workgroupBytes: number;
 }

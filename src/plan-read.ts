@@ -37,6 +37,7 @@ const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F
   contraction: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, splitK: integer, vector }, { prefetch: boolean }],
   subgroupMatrix: [{ M: integer, N: integer, K: integer, fragmentsM: integer, fragmentsN: integer, subgroupsM: integer, subgroupsN: integer, subgroupSize: integer, tileK: integer, prefetch: boolean }, { split: boolean }],
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
+  chain: [{ split: integer, workgroup: integer }, {}],
   attention: [{ rows: integer, columns: vector, threads: integer }, {}],
   attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, {}],
   attentionMatrix: [{ fragments: integer, subgroups: integer, subgroupSize: integer, keys: integer, keep: boolean }, {}],

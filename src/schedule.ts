@@ -122,5 +122,13 @@ export interface AttentionMatrixSchedule {
   readonly keep: boolean;
 }
 
-export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule | AttentionMatrixSchedule;
+/** Stages one after the other in one workgroup, which keeps what later ones read (kernel-chain.ts). */
+export interface ChainSchedule {
+  readonly family: 'chain';
+  /** Which of the sets of axes that all stages share number the workgroups, by bits. */
+  readonly split: number;
+  readonly workgroup: number;
+}
+
+export type Schedule = GenericSchedule | RowSchedule | ContractionSchedule | SubgroupMatrixSchedule | WindowSchedule | AttentionSchedule | AttentionTilesSchedule | AttentionMatrixSchedule | ChainSchedule;
 export type Family = Schedule['family'];

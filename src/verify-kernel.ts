@@ -33,7 +33,7 @@ function* nameErrors(kernel: Kernel): Iterable<string> {
   yield* repeated('axis', kernel.stages.flatMap((s) => [...s.axes, ...(s.reduce?.axes ?? [])].map((a) => a.name)));
   for (const param of kernel.params) {
     const stored = kernel.stores.filter((s) => s.buffer === param.name).length;
-    if (param.access === 'write' && stored !== 1) yield `parameter ${param.name} is written by ${stored} stores`;
+    if (param.access === 'write' && stored === 0) yield `parameter ${param.name} is written by no store`;
     if (param.access === 'read' && stored > 0) yield `parameter ${param.name} is read and stored`;
     if ((param.storage === 'i32') !== (param.dtype !== 'f32')) yield `parameter ${param.name} is ${param.dtype}, stored as ${param.storage}`;
     if (param.layout && param.layout.blocks.length !== param.shape.length) yield `parameter ${param.name} of rank ${param.shape.length} lies in blocks of rank ${param.layout.blocks.length}`;

@@ -29,7 +29,9 @@ const SHARE = process.env.VITC_TEST_ALL === '1' ? 12 : 5;
 describe('candidates', () => {
   it.each([['web', 'f32', WEB], ['gpu', 'f16', GPU], ['small', 'f32', SMALL], ['software', 'f32', SOFTWARE]] as const)('generate inside of the limits of %s in %s', (_, dtype, target) => {
     const seen = new Map<string, PlannedKernel>();
-    for (const tiny of TINY.filter((t) => MODELS.includes(t.name))) for (const kernel of compileGraph(tinyGraph(tiny), { target, dtype }).value!.plan.kernels) seen.set(kernelDigest(kernel.kernel), kernel);
+    for (const tiny of TINY.filter((t) => MODELS.includes(t.name))) for (const chains of [true, false]) {
+      for (const kernel of compileGraph(tinyGraph(tiny), { target, dtype, chains }).value!.plan.kernels) seen.set(kernelDigest(kernel.kernel), kernel);
+    }
     const families = new Set<string>();
     let tried = 0;
     for (const planned of seen.values()) {
@@ -49,7 +51,7 @@ describe('candidates', () => {
       }
       tried += list.length;
     }
-    const expected = ['contraction', 'generic', 'row', 'window', ...(target === GPU ? ['subgroupMatrix', 'attentionMatrix'] : []), ...(target.software ? [] : ['attention', 'attentionTiles'])];
+    const expected = ['contraction', 'generic', 'row', 'window', ...(target === GPU ? ['subgroupMatrix', 'attentionMatrix'] : []), ...(target.software ? [] : ['attention', 'attentionTiles', 'chain'])];
     expect([...families].sort()).toEqual(expected.sort());
   });
 

@@ -6,7 +6,7 @@
 import type { Effort } from '../effort.ts';
 import { accessBytes, type Binding, type KernelCode, type WgslExpr, type WgslFunction, type WgslModule, type WgslStatement, type WgslType } from './wgsl.ts';
 
-type Counts = { -readonly [K in Exclude<keyof Effort, 'workgroupBytes'>]: number };
+type Counts = { -readonly [K in Exclude<keyof Effort, 'workgroupBytes' | 'loose'>]: number };
 
 /** An integer: one for all invocations, or one for each. Undefined where it depends on what memory holds. */
 type Value = number | readonly number[] | undefined;
@@ -25,12 +25,26 @@ const CHEAP = new Set(['fma', 'min', 'max', 'abs', 'select', 'clamp', 'floor', '
 const SECTOR = 32;
 const BANKS = 32;
 
-export function effortOf({ module, workgroups }: Pick<KernelCode, 'module' | 'workgroups'>): Effort {
+export function effortOf(code: Pick<KernelCode, 'module' | 'workgroups' | 'loose'>): Effort {
+  const [x, y, z] = code.module.workgroupSize;
+  const subgroups = Math.ceil((x * y * z) / SUBGROUP);
+  const first = countsOf(code, 0);
+  // What they execute is of all subgroups, spread over some; how often the workgroup waits is of the first, which has most to do.
+  const others = code.loose ? Array.from({ length: Math.min(SAMPLES, subgroups) - 1 }, (_, i) => countsOf(code, Math.floor(((i + 1) * subgroups) / Math.min(SAMPLES, subgroups)))) : [];
+  const mean = Object.fromEntries(EXECUTED.map((key) => [key, [first, ...others].reduce((sum, c) => sum + c[key], 0) / (others.length + 1)]));
+  return { ...first, ...mean, ...(code.loose && { loose: true }), workgroupBytes: code.module.workgroupVars.reduce((sum, v) => sum + bytesOf(v.type), 0) };
+}
+
+/** Subgroups that are counted where they have unequal work. */
+const SAMPLES = 4;
+const EXECUTED = ['arithmetic', 'integer', 'local', 'accesses', 'sectors'] as const satisfies readonly (keyof Counts)[];
+
+function countsOf({ module, workgroups }: Pick<KernelCode, 'module' | 'workgroups'>, subgroup: number): Counts {
   const [x, y, z] = module.workgroupSize;
   const lanes = Math.min(SUBGROUP, x * y * z);
   const walker = new Walker(module, lanes);
   const middle = workgroups.map((n) => Math.floor(n / 2));
-  const each = (of: (lane: number) => number): number[] => Array.from({ length: lanes }, (_, lane) => of(lane));
+  const each = (of: (lane: number) => number): number[] => Array.from({ length: lanes }, (_, lane) => of(subgroup * SUBGROUP + lane));
   const local = [each((i) => i % x), each((i) => Math.floor(i / x) % y), each((i) => Math.floor(i / (x * y)))];
   const scope: Scope = new Map();
   for (const { name, builtin } of module.builtins) {
@@ -39,9 +53,9 @@ export function effortOf({ module, workgroups }: Pick<KernelCode, 'module' | 'wo
       case 'num_workgroups': scope.set(name, { parts: workgroups }); break;
       case 'local_invocation_id': scope.set(name, { parts: local }); break;
       case 'global_invocation_id': scope.set(name, { parts: local.map((list, k) => list.map((i) => middle[k] * module.workgroupSize[k] + i)) }); break;
-      case 'local_invocation_index':
-      case 'subgroup_invocation_id': scope.set(name, each((i) => i)); break;
-      case 'subgroup_id': scope.set(name, 0); break;
+      case 'local_invocation_index': scope.set(name, each((i) => i)); break;
+      case 'subgroup_invocation_id': scope.set(name, each((i) => i % SUBGROUP)); break;
+      case 'subgroup_id': scope.set(name, subgroup); break;
       case 'subgroup_size': scope.set(name, SUBGROUP); break;
       default: builtin satisfies never;
     }
@@ -49,7 +63,7 @@ export function effortOf({ module, workgroups }: Pick<KernelCode, 'module' | 'wo
   for (const c of module.constants) scope.set(c.name, walker.expr(c.value, scope, none(), undefined));
   const counts = none();
   walker.block(module.body, scope, counts, undefined);
-  return { ...counts, workgroupBytes: module.workgroupVars.reduce((sum, v) => sum + bytesOf(v.type), 0) };
+  return counts;
 }
 
 function none(): Counts {

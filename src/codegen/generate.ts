@@ -4,6 +4,7 @@ import type { Target } from '../targets.ts';
 import { generateAttention } from './families/attention.ts';
 import { generateAttentionMatrix } from './families/attention-matrix.ts';
 import { generateAttentionTiles } from './families/attention-tiles.ts';
+import { generateChain } from './families/chain.ts';
 import { generateContraction } from './families/contraction.ts';
 import { generateGeneric } from './families/generic.ts';
 import { generateRow } from './families/row.ts';
@@ -23,6 +24,7 @@ export function generateKernel({ kernel, spaces, schedule }: Pick<PlannedKernel,
     case 'attention': return generateAttention(kernel, spaces, schedule, target);
     case 'attentionTiles': return generateAttentionTiles(kernel, spaces, schedule, target);
     case 'attentionMatrix': return generateAttentionMatrix(kernel, spaces, schedule, target);
+    case 'chain': return generateChain(kernel, spaces, schedule, target);
     default: return schedule satisfies never;
   }
 }

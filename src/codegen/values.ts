@@ -13,7 +13,7 @@ import type { Emitter } from './emitter.ts';
 import { atMost, signed } from './emitter.ts';
 import { Interner } from './intern.ts';
 import { combine, combineLanes, emitBinary, emitCast, emitConstant, emitUnary, startOf, typeOf } from './scalar.ts';
-import { assign, binary, call, construct, convert, element, i32, ifOf, less, not, select, splat, u32 } from './wgsl-build.ts';
+import { add, assign, binary, call, construct, convert, element, i32, ifOf, less, not, select, splat, u32 } from './wgsl-build.ts';
 import { valueType, vector } from './wgsl.ts';
 import type { Width, WgslExpr } from './wgsl.ts';
 
@@ -21,6 +21,16 @@ import type { Width, WgslExpr } from './wgsl.ts';
 const UNROLLED = 8;
 /** Steps of a loop of loads alone, such as parts of a sum, that are written out some at a time. */
 const SHORT = 32;
+
+/** Where a stage's values lie in an array of the workgroup. */
+export interface Place {
+  readonly memory: WgslExpr;
+  /** The first word, and how many there are. */
+  readonly base: number;
+  readonly words: number;
+  /** Of a point, from the first on. */
+  readonly at: (at: readonly Index[]) => Index;
+}
 
 type LoadExpr = Extract<Expr, { kind: 'load' }>;
 type StageExpr = Extract<Expr, { kind: 'stage' }>;
@@ -32,6 +42,8 @@ export class Values {
   /** Above 0 inside of branches that run although their condition may not hold: loads stay inside of the buffer. */
   private eager = 0;
   private fresh = 0;
+  /** Stages whose values lie in workgroup memory, with where. */
+  private readonly places = new Map<string, Place>();
 
   /** `branches`: false computes both sides of every select, so that loads stay in vectors and inner loops without branches. */
   constructor(readonly emitter: Emitter, private readonly branches = true) {
@@ -41,6 +53,15 @@ export class Values {
   /** A stage's value at a point is known: a row's maximum, a tile's sum. */
   define(stage: string, at: readonly Index[], value: WgslExpr): void {
     this.emitter.scope.values.set(this.stageKey([{ kind: 'stage', stage, at }]), value);
+  }
+
+  /** A stage's values are in the workgroup's memory; whoever reads them is past the barrier. */
+  place(stage: string, place: Place): void {
+    this.places.set(stage, place);
+  }
+
+  isPlaced(stage: string): boolean {
+    return this.places.has(stage);
   }
 
   /**
@@ -194,10 +215,23 @@ export class Values {
     const scope = emitter.hoisted(axes, true);
     const defined = this.defined(lanes);
     if (defined) return defined;
+    const placed = this.places.get(stage.name);
+    if (placed) return this.join(lanes.map((e) => this.kept(stage, placed, placed.at(e.at))));
     return emitter.remembered(this.key(lanes), scope, () => {
       const maps = lanes.map((e) => new Map(stage.axes.map((a, i) => [a.name, e.at[i]])));
       const value = stage.reduce ? this.reduction(stage, maps) : this.value(maps.map((m) => substituteExpr(stage.body, m)));
       return emitter.bind(stage.name, value);
+    });
+  }
+
+  private kept(stage: Stage, { memory, base, words }: Place, at: Index): WgslExpr {
+    const { emitter } = this;
+    const [least, most] = rangeOf(at);
+    // Not moved into what lies beside it, which others may be writing.
+    const clamp = this.eager > 0 && (least < 0 || most >= words);
+    return emitter.remembered(`kept${clamp ? ' clamped' : ''} ${stage.name} ${keyOf(at)}`, emitter.hoisted(axesOf(at), true), () => {
+      const place = clamp ? add(atMost(this.index(at), words - 1), u32(base)) : this.index(addIndex(at, constant(base)));
+      return emitter.bind(stage.name, element(memory, place));
     });
   }
 

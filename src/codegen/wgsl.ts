@@ -114,6 +114,8 @@ export interface KernelCode {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Bytes that one dispatch loads from and stores to storage buffers: every executed access counts. */
   readonly issued: { readonly loadBytes: number; readonly storeBytes: number };
+  /** Subgroups of a workgroup have unequal work, and wait for each other seldom. */
+  readonly loose?: true;
 }
 
 export const F32 = vector('f32', 1);

@@ -4,13 +4,15 @@ import type { Axis, Index, Kernel, KernelParam, Stage, Storage, Store } from '..
 import { exprKey, loadsOf, substituteExpr } from '../kernel-expr.ts';
 import { axis, keyOf, plainAxis, substitute } from '../kernel-index.ts';
 import type { Raw, RawStore } from './rewrite.ts';
-import { tidy } from './tidy.ts';
+import { tidy, tidyJoined } from './tidy.ts';
 
 /** A kernel whose buffers still have the names of what they hold. */
 export interface Draft {
   readonly name: (form: { readonly stages: readonly Stage[] }) => string;
   readonly stages: readonly Stage[];
   readonly stores: readonly RawStore[];
+  /** Made of finished kernels. */
+  readonly joined?: true;
 }
 
 export interface DraftBuffer {
@@ -41,7 +43,7 @@ export class Finisher {
     });
     const key = textOf(raw, types);
     let done = this.#done.get(key);
-    if (!done) this.#done.set(key, (done = makeKernel(draft.name, tidy(raw), types)));
+    if (!done) this.#done.set(key, (done = makeKernel(draft.name, (draft.joined ? tidyJoined : tidy)(raw), types)));
     return { kernel: done.kernel, args: done.order.map((i) => names[i]) };
   }
 }

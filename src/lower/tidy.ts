@@ -12,6 +12,11 @@ export function tidy(raw: Raw): Raw {
   return viewStores(mergeAxes(order(dropOnes(splitAxes(unroll(narrow(raw)))))));
 }
 
+/** The same for a kernel of several that are tidy already: what one makes and another reads has to be in the same parts. */
+export function tidyJoined(raw: Raw): Raw {
+  return viewStores(dropOnes(splitAxes(narrow(raw))));
+}
+
 /** Calls f with every index of the kernel, also those inside of others. */
 function eachIndex(raw: Raw, f: (index: Index) => void): void {
   const deep = (index: Index): void => {
@@ -29,9 +34,10 @@ function eachIndex(raw: Raw, f: (index: Index) => void): void {
   for (const store of raw.stores) store.at.forEach(deep);
 }
 
-/** Computes of a stage only the points that are read, where all references read the same part of an axis. */
+/** Computes of a stage only the points that are read, where all references read the same part of an axis and nothing is stored. */
 function narrow(raw: Raw): Raw {
-  for (const stage of raw.stages.toReversed()) {
+  const stored = new Set(raw.stores.map((s) => s.stage));
+  for (const stage of raw.stages.toReversed().filter((s) => !stored.has(s.name))) {
     for (const [i, a] of stage.axes.entries()) {
       const reads = raw.stages.flatMap((s) => stageRefsOf(s.body)).flatMap(({ stage: of, at }) => (of === stage.name ? [rangeOf(at[i])] : []));
       if (reads.length === 0) continue;

@@ -54,6 +54,8 @@ const SUBGROUP = 32;
 const INTEGER = 0.5;
 /** Instructions that a load or store stands for: addresses in 64 bits, checks of bounds, the units that take it. */
 const ACCESS = 15;
+/** The same where addresses follow from each other, step by step written out. */
+const ACCESS_LOOSE = 6;
 /** Sectors of 32 bytes a cycle and core. */
 const SECTORS = 4;
 /** Share by which waiting grows for values that come from memory. */
@@ -69,7 +71,7 @@ export function predict({ effort, workgroups, workgroupSize, leastBytes, memoryB
   const share = Math.ceil(workgroups / cores.count);
   const cycles = (SUBGROUP / cores.lanes) * second;
   const matrix = rates.f16 === undefined ? 0 : (effort.matrix * 2 * cores.count) / rates.f16;
-  const instructions = effort.arithmetic + INTEGER * effort.integer + ACCESS * effort.accesses;
+  const instructions = effort.arithmetic + INTEGER * effort.integer + (effort.loose ? ACCESS_LOOSE : ACCESS) * effort.accesses;
   const issue = share * subgroups * (instructions * cycles + matrix);
   const local = share * subgroups * effort.local * second;
   const touch = (share * subgroups * effort.sectors * second) / SECTORS;
@@ -79,7 +81,8 @@ export function predict({ effort, workgroups, workgroupSize, leastBytes, memoryB
   const far = latency.memory * (1 + (leastBytes > 0 ? (FAR * memoryBytes) / leastBytes : 0));
   // A subgroup issues one instruction a cycle at most, however many lanes are idle.
   const own = instructions * Math.max(second, subgroups * cycles) + subgroups * (effort.local * second + matrix);
-  const alone = Math.max(own + effort.waits * far + effort.localWaits * latency.local + effort.barriers * latency.barrier, effort.early * far);
+  const stalls = effort.waits * far + effort.localWaits * latency.local + effort.barriers * latency.barrier;
+  const alone = effort.loose ? Math.max(own, own / subgroups + stalls) : Math.max(own + stalls, effort.early * far);
   const resident = Math.max(1, Math.floor(Math.min(cores.invocations / (subgroups * SUBGROUP), cores.memory / Math.max(1, effort.workgroupBytes))));
   const wait = Math.ceil(share / resident) * alone;
 

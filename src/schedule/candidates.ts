@@ -11,13 +11,14 @@ import type { Target } from '../targets.ts';
 import { windowAxes } from '../window-axes.ts';
 import { attentionMatrixCandidates } from './attention-matrix.ts';
 import { attentionCandidates } from './attention-tiles.ts';
+import { chainCandidates } from './chain.ts';
 import { contractionCandidates } from './candidates-contraction.ts';
 import { chooseSchedule, genericSchedule, RULES } from './rules.ts';
 
 /** The rules' choice first, then what other rules would choose, then every variation; each once. */
 export function candidates(kernel: Kernel, target: Target): Schedule[] {
   const ruled = RULES.filter((r) => r.name !== 'generic').flatMap((rule) => rule.applies(kernel, target) ?? []);
-  const all = [chooseSchedule(kernel, target), ...ruled, ...attentionSchedules(kernel, target), ...windows(kernel, target), ...contractionCandidates(kernel, target), ...rows(kernel, target), ...generics(kernel, target)];
+  const all = [chooseSchedule(kernel, target), ...ruled, ...attentionSchedules(kernel, target), ...windows(kernel, target), ...contractionCandidates(kernel, target), ...chainCandidates(kernel, target), ...rows(kernel, target), ...generics(kernel, target)];
   return [...new Map(all.map((s) => [scheduleKey(s), s])).values()];
 }
 
@@ -49,7 +50,7 @@ function generics(kernel: Kernel, target: Target): GenericSchedule[] {
 }
 
 /** Numbers of a row that a thread keeps at most. */
-const MOST_KEPT = 64;
+const MOST_KEPT = 96;
 
 function rows(kernel: Kernel, target: Target): RowSchedule[] {
   const form = matchRow(kernel);
@@ -59,11 +60,11 @@ function rows(kernel: Kernel, target: Target): RowSchedule[] {
   const longest = Math.max(...lengths);
   const even = lengths.every((l) => l === longest) && lengths.length > 1;
   const count = sizeOf(form.outer.map((a) => a.extent));
-  const most = workgroups(target).at(-1) ?? 1;
+  const most = Math.min(target.limits.maxComputeInvocationsPerWorkgroup, target.limits.maxComputeWorkgroupSizeX);
   const found: RowSchedule[] = [];
   for (const vector of ([1, 2, 4] as const).filter((v) => lengths.every((l) => l % v === 0))) {
     for (const cache of even ? [true, false] : [false]) {
-      for (const threads of [1, 8, 16, 32, 64, 128, 256].filter((t) => t <= most)) {
+      for (const threads of [1, 8, 16, 32, 64, 128, 256, 512, 1024].filter((t) => t <= most)) {
         // A thread that shares a row and has none of it only waits.
         if ((cache && longest / threads > MOST_KEPT) || (threads > 1 && threads * vector > longest)) continue;
         const together = threads === 1 ? workgroups(target) : [1, 2, 4, 8, 16].filter((r) => r * threads <= most && count % r === 0);

@@ -8,11 +8,16 @@ import { strideOf } from '../kernel-index.ts';
 import { storedIndex } from '../kernel-layout.ts';
 import type { RowSchedule } from '../schedule.ts';
 import type { Target } from '../targets.ts';
+import { UNITS } from './contraction.ts';
 
 /** Vectors of a row that a thread takes, about: fewer leave too little to do between barriers. */
 const VECTORS_A_THREAD = 4;
 /** Numbers of a row that a thread keeps in registers at most. */
 const KEPT = 32;
+/** The same where a row has a core for itself, and the threads that then share a row of more than `LONG` numbers. */
+const KEPT_ALONE = 96;
+const LONG = 16384;
+const SHARED = 512;
 /** Rows shorter than this are a thread's work. */
 const SHORT = 32;
 /** Threads that keep a GPU busy. */
@@ -34,10 +39,12 @@ export function rowSchedule(kernel: Kernel, target: Target): RowSchedule | undef
   const vector = lengths.every((l) => l % 4 === 0) ? 4 : lengths.every((l) => l % 2 === 0) ? 2 : 1;
   // Several passes over one row are worth keeping it; a single one is not.
   const passes = form.stages.length + (form.row.length > 0 ? 1 : 0);
-  const fits = (threads: number): boolean => passes > 1 && longest / threads <= KEPT && lengths.every((l) => l === longest);
+  // Registers are plenty where there are fewer rows than cores; numbers that are kept are written out, so they have to be plain.
+  const single = rows < UNITS && [...form.stages.map((s) => s.stage.reduce.axes), form.row].every((axes) => axes.length === 1);
+  const fits = (threads: number): boolean => passes > 1 && longest / threads <= (single ? KEPT_ALONE : KEPT) && lengths.every((l) => l === longest);
   const alone = target.software || longest < SHORT || (rows >= BUSY && !alongMemory(kernel, form));
   if (alone) return { family: 'row', threads: 1, rows: Math.min(64, target.limits.maxComputeInvocationsPerWorkgroup), vector, cache: fits(1) };
-  const most = Math.min(256, target.limits.maxComputeInvocationsPerWorkgroup);
+  const most = Math.min(single && longest > LONG ? SHARED : 256, target.limits.maxComputeInvocationsPerWorkgroup);
   let threads = 8;
   while (threads < most && threads * vector * VECTORS_A_THREAD < longest) threads *= 2;
   return { family: 'row', threads, rows: rowsTogether(rows, threads, most), vector, cache: fits(threads) };

@@ -6,6 +6,7 @@ import type { Target } from '../targets.ts';
 import { attentionMatrix } from './attention-matrix.ts';
 import { attentionTiles } from './attention-tiles.ts';
 import { attentionSchedule } from './attention.ts';
+import { chainSchedule } from './chain.ts';
 import { contractionSchedule } from './contraction.ts';
 import { rowSchedule } from './row.ts';
 import { subgroupMatrixSchedule } from './subgroup-matrix.ts';
@@ -24,6 +25,7 @@ export const RULES: readonly ScheduleRule[] = [
   { name: 'subgroup matrix', applies: subgroupMatrixSchedule },
   { name: 'contraction', applies: contractionSchedule },
   { name: 'row', applies: rowSchedule },
+  { name: 'chain', applies: chainSchedule },
   { name: 'generic', applies: genericSchedule },
 ];
 

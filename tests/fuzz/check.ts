@@ -16,6 +16,7 @@ import { attentionProblem } from '../../src/kernel-attention-problem.ts';
 import { readProgram } from '../../src/kernel-read.ts';
 import { printProgram } from '../../src/kernel-text.ts';
 import type { Kernel, Program } from '../../src/kernel.ts';
+import { chainCalls, type ChainedProgram } from '../../src/lower/chains.ts';
 import { splitLongRows } from '../../src/lower/long-rows.ts';
 import { lower, type LowerOptions } from '../../src/lower/lower.ts';
 import { valuesForPairs } from '../../src/lower/pairs.ts';
@@ -24,6 +25,7 @@ import type { Tensor } from '../../src/ops/types.ts';
 import { format } from '../../src/parser/format.ts';
 import { decodePairs } from '../../src/pair.ts';
 import { parse } from '../../src/parser/parse.ts';
+import { packTogether } from '../../src/passes/pack-weights.ts';
 import { GRAPH_PASSES, runPasses } from '../../src/passes/pipeline.ts';
 import { splitStatic, type SplitGraph } from '../../src/passes/static.ts';
 import { storeInPairs, type PairedGraph } from '../../src/passes/store-in-pairs.ts';
@@ -34,6 +36,7 @@ import { evaluateGraph } from '../../src/reference/graph.ts';
 import { evaluateProgram } from '../../src/reference/kernel.ts';
 import { render } from '../../src/render.ts';
 import { attentionCandidates } from '../../src/schedule/attention-tiles.ts';
+import { chainCandidates } from '../../src/schedule/chain.ts';
 import type { Candidate } from '../../src/schedule/fewest.ts';
 import { depthParts } from '../../src/schedule/depth.ts';
 import { withPairs } from '../../src/schedule/pairs.ts';
@@ -74,6 +77,8 @@ export interface Variant {
   readonly pairs?: true;
   /** Depths of most contractions are divided, into parts that this seed picks; absent: where the compiler's rule says so. */
   readonly parts?: number;
+  /** Kernels that can be are joined to chains, which ones, and how they are scheduled, by this seed; absent: none is. */
+  readonly chains?: number;
 }
 
 export const PLAIN: Variant = { without: [], fuse: true, target: 'web', storage: 'f32', attention: 'chosen', instrument: false };
@@ -153,14 +158,16 @@ export async function checkProgram({ text, graph: meant }: Fuzzed, variant: Vari
     checkText(graph);
     level = 'passes';
     const target = targetOf(variant, machine);
-    const { main, weights, pairs } = compilePasses(graph, variant, target);
-    const stored = evaluateGraph(weights, bindings, { precision: 'f64' });
+    const { main, weights: apart, pairs } = compilePasses(graph, variant, target);
+    const stored = evaluateGraph(apart, bindings, { precision: 'f64' });
     const mainBindings = { inputs: bindings.inputs, params: (name: string) => stored[name] };
     const exact = bounds(boundErrors(graph, bindings, F64), boundErrors(main, mainBindings, F64));
     checkSame('passes', evaluateGraph(main, mainBindings, { precision: 'f64' }), want, exact);
     level = 'lower';
-    const program = lowerChecked(main, variant, target, pairs);
-    checkSame('lower', evaluateProgram(program, { inputs: bindings.inputs, weights: mainBindings.params }, { precision: 'f64' }), want, exact);
+    const { program, packs } = lowerChecked(main, variant, target, pairs);
+    const weights = packTogether(apart, packs);
+    const kept = evaluateGraph(weights, bindings, { precision: 'f64' });
+    checkSame('lower', evaluateProgram(program, { inputs: bindings.inputs, weights: (name) => kept[name] }, { precision: 'f64' }), want, exact);
     level = 'plan';
     const plan = planChecked(program, variant, target);
     level = 'codegen';
@@ -262,21 +269,33 @@ function loweringOf({ fuse, attention, storage, inputs, parts }: Variant, target
   return { fuse, attention: joins, prologue: (before, after) => acceptsPrologue(before, after, target), depth, addsParts: (kernel) => parts !== undefined || keepsRows(kernel, target), target, storage, inputs };
 }
 
-function lowerChecked(main: Graph, variant: Variant, target: Target, pairs: ReadonlySet<NodeId> | undefined): Program {
-  const program = lower(main, { ...loweringOf(variant, target), pairs });
+function lowerChecked(main: Graph, variant: Variant, target: Target, pairs: ReadonlySet<NodeId> | undefined): ChainedProgram {
+  const lowered = lower(main, { ...loweringOf(variant, target), pairs });
+  const { program, packs } = variant.chains === undefined ? { program: lowered, packs: new Map() } : inChains(lowered, variant.chains, target);
   const errors = verifyProgram(program, target.limits.maxStorageBuffersPerShaderStage);
   if (errors.length > 0) throw new Failed('lower', `the program is not sound: ${errors.join('; ')}`);
   const text = unplaced(printProgram(program));
   const read = readProgram(text);
   if (!read.value || printProgram(read.value) !== text) throw new Failed('lower', `the program's text does not read back: ${JSON.stringify(read.errors)}`);
-  return program;
+  return { program, packs };
 }
 
-function planChecked(program: Program, { attention, split }: Variant, target: Target): Plan {
+function inChains(program: Program, seed: number, target: Target): ChainedProgram {
+  const random = new Random(seed);
+  return chainCalls(program, {
+    maySuit: () => random.chance(0.9),
+    gain: (joined, parts) => (chainCandidates(joined, target).length > 0 ? random.integer(0, 2) * parts.length : 0),
+    maxBuffers: target.limits.maxStorageBuffersPerShaderStage,
+  });
+}
+
+function planChecked(program: Program, { attention, split, chains }: Variant, target: Target): Plan {
   const random = new Random(split ?? 0);
   const schedule = (kernel: Kernel) => {
     const candidates = typeof attention === 'number' ? attentionCandidates(kernel, target) : [];
     if (candidates.length > 0) return pickTile(kernel, candidates, new Random(attention as number));
+    const chained = chains === undefined ? [] : chainCandidates(kernel, target);
+    if (chained.length > 0) return random.pick(chained);
     const halves = split === undefined ? [] : matrixSchedules(kernel, target).filter((s) => s.split);
     return halves.length > 0 && random.chance(0.8) ? random.pick(halves) : undefined;
   };

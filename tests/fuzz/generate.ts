@@ -38,7 +38,9 @@ export function variantsOf(seed: number, machine: Pick<Machine, 'target'> | unde
   const own = new Random(seed * 11 + 5);
   const split = native.subgroupMatrix.length > 0 && own.chance(0.6) ? { split: own.integer(0, 999) } : {};
   const pairs = new Random(seed * 19 + 1).chance(0.4) ? ({ pairs: true } as const) : {};
-  return variants.map((v): Variant => {
+  const joins = new Random(seed * 23 + 9);
+  const chained = variants.map((v): Variant => (v.fuse && joins.chance(0.5) ? { ...v, chains: joins.integer(0, 999) } : v));
+  return chained.map((v): Variant => {
     if (v.storage === 'f16') return { ...v, ...inputs };
     const own = v.fuse ? { ...v, ...pairs } : v;
     return 'split' in split && v.target.startsWith('web') ? { ...own, ...split, target: 'native' } : v.target === 'native' ? { ...own, ...split } : own;

@@ -233,4 +233,16 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'const both = this.#node(scale, node.origin);',
     about: 'einsum|Linear|linear|matmul',
   },
+  {
+    name: 'a step of a chain reads before all of what it reads is written',
+    file: 'src/codegen/families/chain.ts',
+    find: 'if (step.waits) emitter.push(barrier);',
+    replace: '',
+  },
+  {
+    name: 'values of a chain lie where others are still read',
+    file: 'src/kernel-chain.ts',
+    find: 'spans.filter((s) => s.until >= i)',
+    replace: 'spans.filter((s) => s.until > i)',
+  },
 ];
