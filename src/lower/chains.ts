@@ -23,8 +23,8 @@ export interface ChainedProgram {
 
 /** Calls in a chain at most. */
 const LONGEST = 10;
-/** Chains in a row that gain nothing after which no longer one is tried. */
-const PATIENCE = 3;
+/** Chains in a row that gain nothing after which no longer one is tried: at first, and once one has gained something. */
+const PATIENCE = [3, 2] as const;
 
 export function chainCalls(program: Program, options: ChainOptions): ChainedProgram {
   return new Chaining(program, options).run();
@@ -98,7 +98,7 @@ class Chaining {
       const joined = this.#join(calls.slice(first, end), first);
       if (!joined) break;
       if (joined.gain > 0) found.push(joined);
-      else if (end - first - (found.at(-1)?.calls ?? 0) >= PATIENCE) break;
+      else if (end - first - (found.at(-1)?.calls ?? 0) >= PATIENCE[Math.min(found.length, 1)]) break;
     }
     return found;
   }
