@@ -83,6 +83,8 @@ test.each(['ViT', 'EfficientViT', 'Swin'])('a subgroup of %s computes at least i
     // A multiply-add is one instruction of up to 32 invocations.
     const flops = step.call.ops.reduce((sum, op) => sum + (op.op === 'einsum' || op.op === 'conv' ? op.flops : 0), 0);
     expect(counted.arithmetic * 32 * subgroups, plan.kernels[step.kernel].id).toBeGreaterThanOrEqual(0.45 * flops);
-    expect(Object.values(counted).every((n) => Number.isFinite(n) && n >= 0)).toBe(true);
+    const { loose, ...numbers } = counted;
+    expect(loose).toBe(plan.kernels[step.kernel].schedule.family === 'chain' ? true : undefined);
+    expect(Object.values(numbers).every((n) => Number.isFinite(n) && n >= 0)).toBe(true);
   }
 });
