@@ -22,28 +22,31 @@ const SOFTWARE: Target = { ...WEB, name: 'software', software: true };
 /** Kernels of one architecture that another has had counted are not counted again. */
 const counted = new Set<string>();
 
-type Variant = readonly [target: Target, dtype: 'f32' | 'f16', fuse: boolean];
+type Variant = readonly [target: Target, dtype: 'f32' | 'f16', fuse: boolean, chains?: boolean];
 
 const USUAL: Variant = [WEB, 'f32', true];
 
 /** Every architecture is compiled as usual and one of these ways, in turns; VITC_TEST_ALL=1 takes all ways. */
 const OTHERS: readonly Variant[] = [[WEB, 'f16', true], [ROOMY, 'f16', true], [SOFTWARE, 'f32', true], [WEB, 'f32', false]];
 const ALL = process.env.VITC_TEST_ALL === '1';
+/** With small kernels joined, some of them. */
+const CHAINS: Variant = [WEB, 'f32', true, true];
+const CHAINED = ['EfficientViT', 'ViT', 'Whisper'];
 
 const compilations = new Map<string, Compilation>();
 
-function compiled(tiny: (typeof TINY)[number], [target, dtype, fuse]: Variant): Compilation {
-  const key = `${tiny.name} ${target.name} ${dtype} ${fuse}`;
+function compiled(tiny: (typeof TINY)[number], [target, dtype, fuse, chains = false]: Variant): Compilation {
+  const key = `${tiny.name} ${target.name} ${dtype} ${fuse} ${chains}`;
   const known = compilations.get(key);
   if (known) return known;
-  const { value, diagnostics } = compileGraph(tinyGraph(tiny), { target, dtype, fuse });
+  const { value, diagnostics } = compileGraph(tinyGraph(tiny), { target, dtype, fuse, chains });
   expect(diagnostics).toEqual([]);
   compilations.set(key, value!);
   return value!;
 }
 
 describe('issued bytes are what a run in JavaScript counts', () => {
-  test.each(TINY.map((tiny, i) => ({ tiny, name: tiny.name, variants: [USUAL, ...(ALL ? OTHERS : [OTHERS[i % OTHERS.length]])] })))('$name', ({ tiny, variants }) => {
+  test.each(TINY.map((tiny, i) => ({ tiny, name: tiny.name, variants: [USUAL, ...(CHAINED.includes(tiny.name) ? [CHAINS] : []), ...(ALL ? OTHERS : [OTHERS[i % OTHERS.length]])] })))('$name', ({ tiny, variants }) => {
     for (const variant of variants) {
       const { plan, kernels } = compiled(tiny, variant);
       kernels.forEach((code, i) => {
