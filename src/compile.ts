@@ -172,6 +172,7 @@ function inChains(program: Program, { target, fuse = true, chains = true }: Comp
       return schedule.family === 'chain' ? chainGain(secondsOf(joined, schedule), parts.map((p) => secondsOf(p))) : 0;
     },
     maxBuffers: target.limits.maxStorageBuffersPerShaderStage,
+    maxBytes: Math.min(target.limits.maxBufferSize, target.limits.maxStorageBufferBindingSize),
   });
 }
 

@@ -24,7 +24,7 @@ import { relativeError } from './helpers/run-plan.ts';
 import { TINY, tinyGraph } from './helpers/tiny-zoo.ts';
 
 /** Joins whatever can be: the longest from each kernel on. */
-const GREEDY: ChainOptions = { maySuit: () => true, gain: (joined, parts) => (chainCandidates(joined, WEB).length > 0 ? parts.length ** 2 : 0), maxBuffers: 8 };
+const GREEDY: ChainOptions = { maySuit: () => true, gain: (joined, parts) => (chainCandidates(joined, WEB).length > 0 ? parts.length ** 2 : 0), maxBuffers: 8, maxBytes: 2 ** 27 };
 
 const graphOf = (build: (s: Sketch) => NodeId[]): Graph => {
   const sketch = new Sketch();
@@ -59,8 +59,8 @@ describe('what is joined', () => {
     expect(program.calls[0].kernel.stores).toHaveLength(2);
   });
 
-  it('nothing that gains nothing, does not suit, or binds more than the target has', () => {
-    for (const options of [{ gain: () => 0 }, { maySuit: () => false }, { maxBuffers: 3 }]) expect(chained(perceptron, options).program.calls).toHaveLength(2);
+  it('nothing that gains nothing, does not suit, or binds more or larger buffers than the target has', () => {
+    for (const options of [{ gain: () => 0 }, { maySuit: () => false }, { maxBuffers: 3 }, { maxBytes: 4 * 12 * 8 }]) expect(chained(perceptron, options).program.calls).toHaveLength(2);
   });
 
   it('a division in which most is gained, though another begins better', () => {

@@ -2,7 +2,7 @@
  * Chains of calls as one kernel: where a few small ones follow each other, most of their time is starting them. The calls
  * are divided into chains so that most is gained in all, as whoever is asked finds of each.
  */
-import type { Buffer, BufferId, Kernel, KernelCall, Program } from '../kernel.ts';
+import { BYTES_OF, type Buffer, type BufferId, type Kernel, type KernelCall, type Program } from '../kernel.ts';
 import { Finisher, type DraftBuffer } from './finish.ts';
 import { joinCalls, type Surroundings, type WeightPack } from './join-calls.ts';
 
@@ -13,6 +13,8 @@ export interface ChainOptions {
   readonly gain: (joined: Kernel, parts: readonly Kernel[]) => number;
   /** Storage buffers in one kernel. */
   readonly maxBuffers: number;
+  /** Bytes of a buffer, also of one in which weights are packed. */
+  readonly maxBytes: number;
 }
 
 export interface ChainedProgram {
@@ -134,7 +136,8 @@ class Chaining {
     if (!joined) return undefined;
     const packed = new Map(joined.packs.map((p): [string, DraftBuffer] => [p.name, { shape: [p.elements], dtype: 'f32', storage: p.storage }]));
     const { kernel, args } = new Finisher((name) => packed.get(name) ?? around.bufferOf(name)).finish(joined.draft);
-    const fits = kernel.params.length <= this.options.maxBuffers;
+    const { maxBuffers, maxBytes } = this.options;
+    const fits = kernel.params.length <= maxBuffers && joined.packs.every((p) => p.elements * BYTES_OF[p.storage] <= maxBytes);
     return { kernel, args, packs: joined.packs, calls: run.length, gain: fits ? this.options.gain(kernel, run.map((c) => c.kernel)) : 0 };
   }
 

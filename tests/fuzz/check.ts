@@ -286,6 +286,7 @@ function inChains(program: Program, seed: number, target: Target): ChainedProgra
     maySuit: () => random.chance(0.9),
     gain: (joined, parts) => (chainCandidates(joined, target).length > 0 ? random.integer(0, 2) * parts.length : 0),
     maxBuffers: target.limits.maxStorageBuffersPerShaderStage,
+    maxBytes: target.limits.maxStorageBufferBindingSize,
   });
 }
 
