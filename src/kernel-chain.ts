@@ -148,6 +148,8 @@ function placesOf(steps: readonly Kept[]): { readonly at: readonly number[]; rea
   return { at, words, waits };
 }
 
+/** Values of a reduction that are under way together, at most. */
+export const UNDER_WAY = 16;
 /** Points of a step that a thread computes at once, at most. */
 const MOST_LANES = 8;
 

@@ -1,8 +1,8 @@
 /**
  * The forms of kernels that lowering makes and schedules rely on.
  *
- * Every lowered kernel has reduce stages first, if any, then output stages, which do not reduce, share one list of
- * axes and are all stored. By its reduce stages it is of one form:
+ * Every lowered kernel but a chain has reduce stages first, if any, then output stages, which do not reduce, share one
+ * list of axes and are all stored. By its reduce stages it is of one form:
  * - pointwise: none.
  * - reduce: one, whose axes are the output axes, each once and plain: one reduction an output point, then an epilogue.
  *   A contraction is a reduce by sum whose body is a product (matchContraction).
@@ -10,7 +10,8 @@
  *   product of normalized rows.
  * - row: one or more, all over the same outer axes; output axes are those and perhaps more, the row (matchRow).
  * - attention: softmax(scores) times values, four reduce stages (kernel-attention.ts); made only on request.
- * - other: anything else. Runs, but earlier stages are computed again at every use.
+ * - other: anything else. Several joined to a chain (kernel-chain.ts) are computed step by step, and have stages in any
+ *   order; otherwise earlier stages are computed again at every use.
  */
 import { matchAttention, type ReduceStage } from './kernel-attention.ts';
 import type { Axis, Expr, Index, Kernel, Stage } from './kernel.ts';

@@ -303,9 +303,14 @@ export class Values {
 
 /** How many of a short loop's steps are written out: as many as go into it evenly. */
 function together(extent: number): number {
-  let steps = extent <= SHORT ? Math.min(extent, UNROLLED) : 1;
-  while (extent % steps !== 0) steps--;
-  return steps;
+  return extent <= SHORT ? greatestDivisor(extent, UNROLLED) : 1;
+}
+
+/** The greatest divisor up to `most`. */
+export function greatestDivisor(extent: number, most: number): number {
+  let divisor = Math.min(extent, most);
+  while (extent % divisor !== 0) divisor--;
+  return divisor;
 }
 
 function sameForm(a: Expr, b: Expr): boolean {

@@ -11,6 +11,7 @@
  * - cache: distinct bytes over what the shared cache delivers; memory: those of them that it does not hold.
  * - wait: how long one workgroup takes that is alone on a core (its instructions, and each time that it waits for memory,
  *   for workgroup memory and at barriers), times the turns that the core takes when not all of them fit on it at once.
+ *   Subgroups of a chain, which meet at few barriers, wait while others of them go on.
  * - fetch: instructions of the code, which a core reads before it runs them.
  *
  * After Hong and Kim 2009, "An Analytical Model for a GPU Architecture with Memory-level and Thread-level Parallelism

@@ -1,7 +1,7 @@
 /** Chains: when stages are computed one after the other in one workgroup, and when kernels are joined to one for that. */
 import { sizeOf } from '../graph.ts';
 import type { Axis, Kernel, Stage } from '../kernel.ts';
-import { chainLanes, chainSplits, matchChain, type ChainForm, type ChainStep } from '../kernel-chain.ts';
+import { chainLanes, chainSplits, matchChain, UNDER_WAY, type ChainForm, type ChainStep } from '../kernel-chain.ts';
 import { loadsOf, stageRefsOf } from '../kernel-expr.ts';
 import { add, constant, flatten, plainAxis, strideOf } from '../kernel-index.ts';
 import type { ChainSchedule } from '../schedule.ts';
@@ -24,10 +24,9 @@ const UNIT = 253;
 const REACHED = 0.2;
 /** A step's barrier and its way to the first value. */
 const STEP = 300;
-/** Waiting for values from memory and from workgroup memory, of which so many of a reduction are under way at once. */
+/** Waiting for values from memory and from workgroup memory. */
 const FAR = 150;
 const NEAR = 40;
-const UNDER_WAY = 16;
 /** Accesses a nanosecond of a unit's subgroups. */
 const ISSUE = 1.3;
 /** As many accesses of memory are the threads' that do not stand side by side. */

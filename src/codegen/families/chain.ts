@@ -5,7 +5,7 @@
  */
 import { sizeOf } from '../../graph.ts';
 import type { Axis, Index, Kernel, Stage } from '../../kernel.ts';
-import { chainLanes, matchChain, type ChainForm, type ChainStep } from '../../kernel-chain.ts';
+import { chainLanes, matchChain, UNDER_WAY, type ChainForm, type ChainStep } from '../../kernel-chain.ts';
 import { stageRefsOf, substituteExpr } from '../../kernel-expr.ts';
 import { add as addIndex, axis as axisIndex, constant, flatten, scale, substitute, unflatten } from '../../kernel-index.ts';
 import type { Space } from '../../plan.ts';
@@ -14,14 +14,12 @@ import type { Target } from '../../targets.ts';
 import { defineAxes, foldGroups, groupNumber } from '../dispatch.ts';
 import { Emitter } from '../emitter.ts';
 import { combine, combineLanes, startOf, typeOf } from '../scalar.ts';
-import { Values } from '../values.ts';
+import { greatestDivisor, Values } from '../values.ts';
 import { assign, barrier, element, ifOf, less, splat, u32 } from '../wgsl-build.ts';
 import { F32, vector, type KernelCode, type WgslExpr } from '../wgsl.ts';
 import { storeLanes } from './generic.ts';
 
 const LANE = 'chain~lane';
-/** Values of a reduction that are under way together, at most. */
-const UNDER_WAY = 16;
 
 /** What the axes of a stage are at one point. */
 type Point = ReadonlyMap<string, Index>;
@@ -106,7 +104,7 @@ class ChainEmitter {
     const { op, axes } = stage.reduce!;
     const { extent } = axes.at(-1)!;
     const width = extent % 4 === 0 ? 4 : 1;
-    const unrolled = evenly(extent / width, UNDER_WAY / (width === 4 ? 4 : 1));
+    const unrolled = greatestDivisor(extent / width, UNDER_WAY / width);
     const loops = axes.map((a, i): Axis => ({ name: `${a.name}~${this.loops++}`, extent: i < axes.length - 1 ? a.extent : a.extent / width / unrolled }));
     const type = vector(typeOf(stage.dtype).scalar, width);
     const sums = points.map(() => emitter.variable(stage.name, type, splat(startOf(op, stage.dtype), width)));
@@ -130,13 +128,6 @@ class ChainEmitter {
 /** Where a step's value lies among its values. */
 function placeWithin({ stage, local }: ChainStep, at: readonly Index[]): Index {
   return flatten(stage.axes.flatMap((a, i) => (local.includes(a) ? [at[i]] : [])), local.map((a) => a.extent));
-}
-
-/** The greatest divisor up to `most`. */
-function evenly(extent: number, most: number): number {
-  let steps = Math.min(extent, most);
-  while (extent % steps !== 0) steps--;
-  return steps;
 }
 
 export function generateChain(kernel: Kernel, spaces: readonly Space[], schedule: ChainSchedule, target: Target): KernelCode {
