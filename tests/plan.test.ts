@@ -44,6 +44,17 @@ describe('the arena', () => {
       expect(bytes / bound).toBeLessThanOrEqual(1.1);
     }
   });
+
+  test('meets the bound of layers whose largest tensors leave a stream one place at a time', () => {
+    // As transformers are: stream, norm, queries with keys and values, attention, parts of a product, stream, norm, hidden, parts.
+    const layer = (at: number): Interval[] =>
+      ([[1, 0, 4], [1, 0, 1], [3, 1, 2], [1, 2, 3], [3, 3, 4], [1, 4, 7], [1, 4, 5], [4, 5, 6], [3, 6, 7]] as const)
+        .map(([size, first, last]) => ({ bytes: 4096 * size, live: [at + first, at + last] }));
+    const intervals = Array.from({ length: 24 }, (_, i) => layer(7 * i)).flat();
+    const { offsets, bytes, bound } = planArena(intervals, 256);
+    expect(collisions(intervals, offsets)).toEqual([]);
+    expect(bytes).toBe(bound);
+  });
 });
 
 const planned = (graph: Graph, target: Target = WEB): Plan => {

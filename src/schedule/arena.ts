@@ -50,7 +50,52 @@ export function planArena(intervals: readonly Interval[], alignment: number): Ar
       sequence.unshift(highest);
     }
   }
+  // Where that leaves more than a little, step by step and with second thoughts.
+  for (const limit of LIMITS.map((share) => share * bound)) {
+    if (best!.bytes <= limit) break;
+    const offsets = search(intervals, limit, alignment);
+    if (offsets) best = { offsets, bytes: roundUp(Math.max(...intervals.map((x, i) => offsets[i] + x.bytes)), 4) };
+  }
   return { ...best!, bound };
+}
+
+/** Shares of the bound that a search tries to keep to, and the places that it tries for each. */
+const LIMITS = [1, 1.02, 1.05];
+const TRIES = 100_000;
+
+/**
+ * Offsets that end at the limit at most, or undefined where none were found: intervals in the order in which they begin,
+ * each at an end of a gap, the smallest gap first; where none is left, the one before goes elsewhere.
+ */
+function search(intervals: readonly Interval[], limit: number, alignment: number): number[] | undefined {
+  const order = intervals.map((_, i) => i).sort((a, b) => intervals[a].live[0] - intervals[b].live[0] || intervals[b].bytes - intervals[a].bytes || a - b);
+  const offsets = new Array<number>(intervals.length).fill(0);
+  let tries = TRIES;
+
+  /** Ends of the gaps between what is live, by the size of the gap. */
+  const choices = (bytes: number, live: readonly number[]): number[] => {
+    const gaps: { readonly from: number; readonly to: number }[] = [];
+    let from = 0;
+    for (const j of [...live].sort((a, b) => offsets[a] - offsets[b])) {
+      gaps.push({ from, to: offsets[j] });
+      from = Math.max(from, roundUp(offsets[j] + intervals[j].bytes, alignment));
+    }
+    gaps.push({ from, to: limit });
+    const fitting = gaps.filter((g) => g.to - g.from >= bytes).sort((a, b) => a.to - a.from - (b.to - b.from));
+    return [...new Set(fitting.flatMap((g) => [g.from, Math.floor((g.to - bytes) / alignment) * alignment]))];
+  };
+  const choose = (at: number, before: readonly number[]): boolean => {
+    if (at === order.length) return true;
+    const { bytes, live: [first] } = intervals[order[at]];
+    const live = before.filter((j) => intervals[j].live[1] >= first);
+    for (const offset of choices(bytes, live)) {
+      if (tries-- <= 0) return false;
+      offsets[order[at]] = offset;
+      if (choose(at + 1, [...live, order[at]])) return true;
+    }
+    return false;
+  };
+  return choose(0, []) ? offsets : undefined;
 }
 
 export function livenessBound(intervals: readonly Interval[]): number {
