@@ -1,5 +1,6 @@
 /** What a staged attention schedule makes of a problem: counts of tiles and threads, and vectors of workgroup memory. */
 import type { AttentionProblem } from './kernel-attention-problem.ts';
+import { turnsLayout } from './kernel-turns.ts';
 import type { AttentionTilesSchedule } from './schedule.ts';
 
 export interface AttentionLayout {
@@ -58,7 +59,9 @@ export function attentionLayout({ products, mix }: AttentionProblem, schedule: A
   const vectorsOf = (lines: number, depth: number): number => (dots ? lines * rowPitch(depth) : depth * (lines / 4 + 1));
   const stagedVectors = Math.max(vectorsOf(keys, tileK), tileV * (values / 4 + 1));
   const queryVectors = vectorsOf(rows, keep ? chunks * tileK : tileK);
-  const partial = turns > 1 ? (turns / 2) * groupM * valueThreads * threadM * valueGroups : 0;
+  const { elements: sharedSums } = turnsLayout(turns, groupM * valueThreads, threadM * valueGroups, 4);
+  // They take the place of staged values where there is room.
+  const partial = sharedSums > stagedVectors ? sharedSums : 0;
   return {
     rows,
     keys,

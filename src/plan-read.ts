@@ -39,7 +39,7 @@ const SCHEDULES: { readonly [F in Family]: Entries<Extract<Schedule, { family: F
   window: [{ stripH: integer, stripW: integer, workgroup: integer }, {}],
   chain: [{ split: integer, workgroup: integer }, {}],
   attention: [{ rows: integer, columns: vector, threads: integer }, {}],
-  attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, {}],
+  attentionTiles: [{ threadM: integer, threadN: integer, groupM: integer, groupN: integer, tileK: integer, tileV: integer, keep: boolean, dots: boolean }, { prefetch: boolean }],
   attentionMatrix: [{ fragments: integer, subgroups: integer, subgroupSize: integer, keys: integer, keep: boolean }, {}],
 };
 

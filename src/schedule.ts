@@ -104,6 +104,8 @@ export interface AttentionTilesSchedule {
   readonly keep: boolean;
   /** Queries and keys are staged in vectors along their depth, rather than of neighbouring rows and keys. */
   readonly dots: boolean;
+  /** The next keys, then values, are loaded into registers while these are multiplied. Default: no. */
+  readonly prefetch?: boolean;
 }
 
 /**

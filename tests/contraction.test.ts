@@ -27,6 +27,9 @@ const SCHEDULES = {
   'direct 2x2 pairs': direct(2, 2, 4, 8, 2),
   'direct 1x4 shared by 8': direct(1, 4, 1, 8, 4, 8),
   'direct 4x1 shared by 4': direct(4, 1, 2, 4, 1, 4),
+  // More sums than memory is given: half of them are added to the others first.
+  'direct 4x4 shared by 32': direct(4, 4, 2, 4, 4, 32),
+  'direct 8x4 shared by 2': direct(8, 4, 8, 8, 4, 2),
   'staged 4x4': staged(4, 4, 4, 4, 8),
   'staged 4x4 prefetched, uneven': staged(4, 4, 3, 4, 8, 1, true),
   'staged 4x4 shared by 4': staged(4, 4, 2, 4, 16, 4),

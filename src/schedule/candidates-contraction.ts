@@ -3,6 +3,7 @@ import { sizeOf } from '../graph.ts';
 import { contractionProblem, type ContractionProblem } from '../kernel-contraction.ts';
 import { FRAGMENT, fragmentProblem } from '../kernel-fragments.ts';
 import { prologueSeats } from '../kernel-prologue.ts';
+import { turnsLayout } from '../kernel-turns.ts';
 import type { Kernel } from '../kernel.ts';
 import type { ContractionSchedule, Schedule, SubgroupMatrixSchedule } from '../schedule.ts';
 import type { Target, TargetLimits } from '../targets.ts';
@@ -32,10 +33,10 @@ export function contractionCandidates(kernel: Kernel, target: Target): Schedule[
 /** Whether a side's tile is not wholly beyond what there is to compute. */
 const useful = (extent: number, thread: number, group: number): boolean => group === 1 || thread * group < 2 * extent;
 
-function fits({ threadM, threadN, groupM, groupN, tileK, splitK }: ContractionSchedule, { M, N, prologue }: ContractionProblem, limits: TargetLimits): boolean {
+function fits({ threadM, threadN, groupM, groupN, tileK, splitK, vector }: ContractionSchedule, { M, N, prologue }: ContractionProblem, limits: TargetLimits): boolean {
   const [rows, columns] = [threadM * groupM, threadN * groupN];
   const threads = groupM * groupN * splitK;
-  const sums = splitK > 1 ? (splitK / 2) * rows * columns : 0;
+  const sums = vector * turnsLayout(splitK, groupM * groupN, (threadM * threadN) / vector, vector).elements;
   const before = prologue && prologueSeats(prologue, prologue.side === 'left' ? rows : columns, threads);
   // Few threads would keep more of a row than there are registers.
   if (before && prologue.stages.some(({ stage }) => sizeOf(stage.reduce.axes.map((a) => a.extent)) > MOST_TURNS * before.threads)) return false;

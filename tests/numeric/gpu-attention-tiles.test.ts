@@ -13,7 +13,10 @@ const gpu = await testDevice();
 const tiles = (threadM: number, groupM: number, threadN: number, groupN: number, tileK: number, tileV: number, keep: boolean, dots: boolean): AttentionTilesSchedule =>
   ({ family: 'attentionTiles', threadM, groupM, threadN, groupN, tileK, tileV, keep, dots });
 
-const SCHEDULES = [tiles(4, 2, 4, 4, 8, 8, true, true), tiles(4, 1, 4, 32, 4, 32, false, false), tiles(8, 2, 4, 4, 12, 8, false, true), tiles(4, 2, 8, 4, 8, 16, true, false)];
+const SCHEDULES = [
+  tiles(4, 2, 4, 4, 8, 8, true, true), tiles(4, 1, 4, 32, 4, 32, false, false), tiles(8, 2, 4, 4, 12, 8, false, true), tiles(4, 2, 8, 4, 8, 16, true, false),
+  { ...tiles(4, 2, 4, 4, 4, 8, false, true), prefetch: true }, { ...tiles(4, 1, 4, 16, 4, 16, false, false), prefetch: true },
+];
 
 const [square, wide, uneven, deep] = SCHEDULES;
 

@@ -10,7 +10,7 @@ import type { Axis, Index } from '../../kernel.ts';
 import type { AttentionTilesSchedule } from '../../schedule.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, assign, barrier, construct, element, fma, forOf, mul, ref, same, splat, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, construct, element, fma, forOf, ifOf, less, mul, ref, same, splat, u32 } from '../wgsl-build.ts';
 import { U32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import { StagedRows } from './attention-rows.ts';
@@ -41,12 +41,32 @@ export interface ProductsPlace {
   readonly rowGroups: readonly WgslExpr[];
 }
 
+/** An operand whose steps through the depth come to workgroup memory, perhaps by way of registers. */
+interface Staged {
+  prefetch(step: Index, executions: number): void;
+  stage(step: Index, prefetched: boolean): void;
+}
+
+/**
+ * Loads a step into registers while the one before is multiplied: `next` numbers it, `exists` tells whether there is one, in
+ * so many of the turns of all workgroups together.
+ */
+export function prefetchNext(emitter: Emitter, over: Axis, next: WgslExpr, exists: WgslExpr, executions: number, size: number, operands: readonly Staged[]): void {
+  const axisOfNext: Axis = { name: `next~${over.name}`, extent: over.extent };
+  const body = emitter.nested({ fence: true }, () => {
+    emitter.runs(executions * size);
+    emitter.defineAxis(axisOfNext, next);
+    for (const operand of operands) operand.prefetch(axis(axisOfNext), executions);
+  });
+  emitter.push(ifOf(exists, body));
+}
+
 /** One way of staging both operands. */
 interface Operands {
   /** Before a tile of keys. */
   readonly begin: (tile: WgslExpr) => void;
-  readonly stageKeys: (step: Index) => void;
-  readonly stageQueries: (step: Index) => void;
+  readonly keys: () => Staged;
+  readonly queries: Staged;
   /** Adds the products of one step; `chunk`: its number. */
   readonly multiply: (products: readonly (readonly WgslExpr[])[], chunk: WgslExpr) => void;
 }
@@ -57,7 +77,7 @@ export class Products {
   /** Stages queries that are kept. */
   constructor(private readonly emitter: Emitter, private readonly values: Values, private readonly place: ProductsPlace) {
     this.operands = place.schedule.dots ? this.inRows() : this.inColumns();
-    if (place.schedule.keep) this.operands.stageQueries(constant(0));
+    if (place.schedule.keep) this.operands.queries.stage(constant(0), false);
   }
 
   /** Products of this thread's rows with its keys of a tile: for each row, vectors of neighbouring keys. */
@@ -67,11 +87,16 @@ export class Products {
     const { threadM, threadN, keep } = schedule;
     const products = Array.from({ length: threadM }, () => Array.from({ length: threadN / 4 }, () => emitter.variable('product', VECTOR, construct(VECTOR))));
     operands.begin(tile);
-    const over: Axis = { name: 'chunk', extent: layout.chunks };
-    steps(emitter, over, layout.groups * layout.size * layout.keyTiles * layout.chunks, u32(layout.chunks), (chunk) => {
+    const { chunks, size } = layout;
+    const tiles = layout.groups * layout.keyTiles;
+    const over: Axis = { name: 'chunk', extent: chunks };
+    const prefetches = (schedule.prefetch ?? false) && chunks > 1;
+    const staged = [operands.keys(), ...(keep ? [] : [operands.queries])];
+    if (prefetches) for (const operand of staged) operand.prefetch(constant(0), tiles);
+    steps(emitter, over, tiles * size * chunks, u32(chunks), (chunk) => {
       emitter.push(barrier);
-      operands.stageKeys(axis(over));
-      if (!keep) operands.stageQueries(axis(over));
+      for (const operand of staged) operand.stage(axis(over), prefetches);
+      if (prefetches) prefetchNext(emitter, over, add(chunk, u32(1)), less(chunk, u32(chunks - 1)), tiles * (chunks - 1), size, staged);
       emitter.push(barrier);
       operands.multiply(products, chunk);
     });
@@ -98,8 +123,8 @@ export class Products {
     queries.begin(element(emitter.builtin('workgroup_id'), 0));
     return {
       begin: (tile) => keys.begin(tile),
-      stageKeys: (step) => keys.stage(step),
-      stageQueries: (step) => queries.stage(step),
+      keys: () => keys,
+      queries,
       multiply: (sums, chunk) => {
         const quad = emitter.names.fresh('quad');
         const body = emitter.nested({}, () => {
@@ -132,8 +157,8 @@ export class Products {
       begin: (group) => {
         keys = new StagedOperand(emitter, values, problem.products, 'right', { tile: layout.keys, group, tileK, tiles: layout.chunks, padded: true, size, groups: layout.groups * layout.keyTiles, label: 'key', memory: staged });
       },
-      stageKeys: (step) => keys!.stage(step, false),
-      stageQueries: (step) => queries.stage(step, false),
+      keys: () => keys!,
+      queries,
       multiply: (sums, chunk) => {
         const depth = emitter.names.fresh('depth');
         const body = emitter.nested({}, () => {

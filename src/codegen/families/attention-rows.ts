@@ -7,6 +7,7 @@ import type { Emitter } from '../emitter.ts';
 import { atMost } from '../emitter.ts';
 import type { Values } from '../values.ts';
 import { add, assign, div, element, ifOf, less, mod, mul, u32 } from '../wgsl-build.ts';
+import { vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 
 export interface RowStaging {
@@ -29,6 +30,8 @@ interface Unit {
   readonly quad: WgslExpr;
   readonly exists?: WgslExpr;
   readonly threads: number;
+  /** Holds the unit's values between the load and the write, when prefetched. */
+  held?: WgslExpr;
 }
 
 /** Rows 4 t + c of a tile lie at c * tile / 4 + t: threads that each read four neighbouring rows read neighbouring lines. */
@@ -64,18 +67,32 @@ export class StagedRows {
     });
   }
 
-  /** Brings step `step` of the depth to workgroup memory: zeros past the end of it. */
-  stage(step: Index): void {
-    const { emitter, staging } = this;
+  /** Loads step `step` of the depth into registers; `executions`: how often all workgroups of the dispatch do. */
+  prefetch(step: Index, executions: number): void {
+    const { emitter } = this;
     this.units.forEach((unit, u) => {
-      const copy = (): void => emitter.push(assign(this.line(mod(unit.row, u32(4)), div(unit.row, u32(4)), unit.quad), this.load(u, step)));
-      if (!unit.exists) return copy();
-      const body = emitter.nested({}, () => {
-        emitter.runs(staging.stagings * unit.threads);
-        copy();
-      });
-      emitter.push(ifOf(unit.exists, body));
+      unit.held ??= emitter.variable('held', vector('f32', 4));
+      this.where(unit, executions, () => emitter.push(assign(unit.held!, this.load(u, step))));
     });
+  }
+
+  /** Brings step `step` of the depth to workgroup memory, from registers where it was prefetched: zeros past the end of it. */
+  stage(step: Index, prefetched: boolean): void {
+    const { emitter, staging } = this;
+    this.units.forEach((unit, u) => this.where(unit, staging.stagings, () => {
+      const target = this.line(mod(unit.row, u32(4)), div(unit.row, u32(4)), unit.quad);
+      emitter.push(assign(target, prefetched ? unit.held! : this.load(u, step)));
+    }));
+  }
+
+  private where(unit: Unit, executions: number, f: () => void): void {
+    const { emitter } = this;
+    if (!unit.exists) return f();
+    const body = emitter.nested({}, () => {
+      emitter.runs(executions * unit.threads);
+      f();
+    });
+    emitter.push(ifOf(unit.exists, body));
   }
 
   /** Four depths of row 4 t + c of the tile. */

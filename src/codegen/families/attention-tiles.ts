@@ -26,10 +26,10 @@ import { add, assign, barrier, bool, construct, div, element, fma, forOf, ifOf, 
 import { U32, vector } from '../wgsl.ts';
 import type { KernelCode, WgslExpr } from '../wgsl.ts';
 import { RowParts } from './attention-parts.ts';
-import { Products, steps } from './attention-products.ts';
+import { Products, prefetchNext, steps } from './attention-products.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { StagedOperand } from './contraction-operand.ts';
-import { sumTurns } from './contraction-split.ts';
+import { shareSums } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
 
@@ -113,7 +113,9 @@ class AttentionTiles {
       tile: layout.values, group: u32(0), tileK: schedule.tileV, tiles: valueChunks, padded: true, size, groups, label: 'value', memory: staged,
     });
     steps(emitter, this.tile, groups * size * keyTiles, u32(keyTiles), (tile) => {
-      this.weigh(this.scores(tile, products.ofTile(tile)));
+      const found = products.ofTile(tile);
+      if (schedule.prefetch) values.prefetch(scale(axis(this.tile), layout.chunksPerTile), groups * keyTiles);
+      this.weigh(this.scores(tile, found));
       this.mix(tile, values);
     });
     this.finish();
@@ -196,7 +198,12 @@ class AttentionTiles {
     const below = last < over.extent ? emitter.bind('chunks', select(less(tile, u32(keyTiles - 1)), u32(chunksPerTile), u32(last))) : u32(over.extent);
     steps(emitter, over, layout.groups * layout.size * valueChunks, below, (chunk) => {
       emitter.push(barrier);
-      values.stage(this.chunkOf(over), false);
+      values.stage(this.chunkOf(over), schedule.prefetch ?? false);
+      if (schedule.prefetch && over.extent > 1) {
+        const next: Axis = { name: 'next~value', extent: valueChunks };
+        const following = add(chunk, u32(1));
+        prefetchNext(emitter, next, add(mul(tile, u32(chunksPerTile)), following), less(following, below), layout.groups * (valueChunks - keyTiles), layout.size, [values]);
+      }
       emitter.push(barrier);
       const quad = emitter.names.fresh('quad');
       const body = emitter.nested({}, () => {
@@ -220,24 +227,43 @@ class AttentionTiles {
   /** Sums of the threads that share rows and values, then the epilogue. */
   private finish(): void {
     const { emitter, values, problem, schedule, layout } = this;
+    const { groupM, threadM } = schedule;
     const { mix } = problem;
     const { valueThreads, valueGroups, turns } = layout;
     const totals = this.parts.combine('sum', this.totals);
-    if (turns > 1) sumTurns(emitter, this.sums.flat(), this.turn, add(mul(this.ty, u32(valueThreads)), this.vx), turns, schedule.groupM * valueThreads);
+    const shared = turns === 1 ? undefined : shareSums(emitter, this.sums, {
+      count: turns, turn: this.turn, threads: groupM * valueThreads, place: add(mul(this.ty, u32(valueThreads)), this.vx), neighbours: 'place',
+      more: turns * valueThreads < schedule.groupN, memory: { at: this.staged, elements: layout.stagedVectors },
+    });
+    const sharers = shared?.sharers ?? 1;
     const body = emitter.nested({}, () => {
-      emitter.runs(layout.groups * schedule.groupM * valueThreads);
+      emitter.runs(layout.groups * groupM * valueThreads * sharers);
       const columns = defineGroups(
         emitter,
         { role: 'n', extent: mix.N, width: 4, threads: valueThreads },
         Array.from({ length: valueGroups }, (_, q) => add(this.vx, u32(q * valueThreads))),
         (thread, q) => q * valueThreads + thread,
       );
-      this.sums.forEach((row, i) => {
-        const total = splat(element(totals[Math.floor(i / 4)], i % 4), 4);
-        for (const sum of row) emitter.push(assign(sum, div(sum, total)));
+      /** Which of its group's four rows a thread's row is, by the first of those that share it out. */
+      const lane = (row: number): WgslExpr => (sharers === 1 ? u32(row % 4) : add(this.turn, u32(row % 4)));
+      const first = mul(element(emitter.builtin('workgroup_id'), 0), u32(layout.rows));
+      const rows = !shared ? this.rows : defineGroups(
+        emitter,
+        { role: 'own_m', extent: mix.M, width: 1, threads: layout.rowTiles * groupM * sharers },
+        shared.rows.map((row) => add(add(first, mul(this.rowGroup(Math.floor(row / 4)), u32(4))), lane(row))),
+        (thread, j) => {
+          const [tile, share] = [Math.floor(thread / sharers), thread % sharers];
+          return Math.floor(tile / groupM) * groupM * threadM + (Math.floor(shared.rows[j] / 4) * groupM + (tile % groupM)) * 4 + (shared.rows[j] % 4) + share;
+        },
+      );
+      const own = shared?.rows ?? this.sums.map((_, i) => i);
+      const sums = (shared?.collect() ?? this.sums).map((row, k) => {
+        const total = splat(element(totals[Math.floor(own[k] / 4)], lane(own[k])), 4);
+        return row.map((sum) => emitter.bind('mean', div(sum, total)));
       });
-      emitEpilogue(emitter, values, mix, { rows: this.rows.flatMap((g) => g.points), columns, sum: (i, j) => this.sums[i][j], threadsN: valueThreads, repeats: mix.B });
+      emitEpilogue(emitter, values, mix, { rows: rows.flatMap((g) => g.points), columns, sum: (i, j) => sums[i][j], threadsN: valueThreads, repeats: mix.B });
     });
-    emitter.push(valueThreads < schedule.groupN ? ifOf(less(this.tx, u32(valueThreads)), body) : { kind: 'block', body });
+    const going = sharers * valueThreads;
+    emitter.push(going < schedule.groupN ? ifOf(less(this.tx, u32(going)), body) : { kind: 'block', body });
   }
 }

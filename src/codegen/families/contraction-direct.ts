@@ -1,7 +1,7 @@
 /**
  * Register tiles straight from memory: each thread walks the reduced axes and multiplies what it loads. With splitK,
- * `splitK` threads of a workgroup share a tile's depth, in turns, and a tree in workgroup memory sums what they have:
- * for few rows and a long depth, where otherwise most of the device would idle.
+ * `splitK` threads of a workgroup share a tile's depth, in turns, bring what they have together in workgroup memory and
+ * share out the tile's rows: for few rows and a long depth, where otherwise most of the device would idle.
  */
 import { add as plus, axis, constant, scale } from '../../kernel-index.ts';
 import { substituteExpr } from '../../kernel-expr.ts';
@@ -19,7 +19,7 @@ import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { emitPrologue } from './contraction-prologue.ts';
 import type { DefineRows } from './contraction-prologue.ts';
-import { sumTurns } from './contraction-split.ts';
+import { shareSums } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
 
@@ -74,16 +74,19 @@ export function emitDirect(emitter: Emitter, values: Values, original: Contracti
     define(columns, defineRight, mul(inGroup.n, u32(threadN)));
     const tile = new RegisterTile(emitter, values, problem, loads, rows, columns, width);
     emitDepth(emitter, problem, tile, turn, splitK);
-    const finish = (m: readonly Group[], n: readonly Group[]): void =>
-      emitEpilogue(emitter, values, problem, { rows: m.flatMap((g) => g.points), columns: n, sum: (i, j) => tile.sums[i][j], threadsN: has.n, repeats: B });
-    if (splitK === 1) return finish(rows, columns);
-    sumTurns(emitter, tile.sums.flat(), turn, place, splitK, groupM * groupN);
+    const finish = (m: readonly Group[], n: readonly Group[], sums: readonly (readonly WgslExpr[])[]): void =>
+      emitEpilogue(emitter, values, problem, { rows: m.flatMap((g) => g.points), columns: n, sum: (i, j) => sums[i][j], threadsN: has.n, repeats: B });
+    if (splitK === 1) return finish(rows, columns, tile.sums);
+    const { sharers, rows: shares, collect } = shareSums(emitter, tile.sums, { count: splitK, turn, threads: groupM * groupN, place, neighbours: turnsFirst ? 'turn' : 'place' });
     const last = emitter.nested({}, () => {
-      emitter.runs(B * has.m * has.n);
-      // Defined again in here, so that what the outputs load is loaded by these threads only.
-      finish(rowGroups(), columnGroups());
+      emitter.runs(B * has.m * has.n * sharers);
+      const own = shares.map((first) => add(mul(tm, u32(threadM)), sharers === 1 ? u32(first) : add(turn, u32(first))));
+      const rowOf = (thread: number, j: number): number => Math.floor(thread / sharers) * threadM + (thread % sharers) + shares[j];
+      const rows = defineGroups(emitter, { role: 'own_m', extent: M, width: 1, threads: has.m * sharers }, own, rowOf);
+      // Columns are defined again in here, so that what the outputs load is loaded by these threads only.
+      finish(rows, columnGroups(), collect());
     });
-    emitter.push(ifOf(binary('==', turn, u32(0)), last));
+    emitter.push(sharers < splitK ? ifOf(less(turn, u32(sharers)), last) : { kind: 'block', body: last });
   });
   const inside = [...(active && threadsM % groupM ? [less(tm, u32(threadsM))] : []), ...(active && threadsN % groupN ? [less(tn, u32(threadsN))] : [])];
   if (inside.length > 0) emitter.push(ifOf(inside.reduce(and), body));

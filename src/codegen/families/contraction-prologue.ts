@@ -106,7 +106,7 @@ function reduceRow(emitter: Emitter, values: Values, { stage, at }: PrologueStag
     emitter.push(ifOf(less(seats.lane, u32(groups - first)), inside));
   }
   const lanes = combineLanes(op, part);
-  const whole = emitter.bind(stage.name, threads === 1 ? lanes : meetRow(emitter, { name: stage.name, op, dtype: stage.dtype }, lanes, seats));
+  const whole = emitter.bind(stage.name, threads === 1 ? lanes : meetRow(emitter, { name: stage.name, op, dtype: stage.dtype }, lanes, { ...seats, filled: groups }));
   values.define(stage.name, at, whole);
   return whole;
 }

@@ -8,10 +8,11 @@
 import { linearDepth } from '../../kernel-contraction.ts';
 import type { ContractionProblem } from '../../kernel-contraction.ts';
 import { prologueSeats } from '../../kernel-prologue.ts';
+import { turnsLayout } from '../../kernel-turns.ts';
 import type { ContractionSchedule } from '../../schedule.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Values } from '../values.ts';
-import { add, assign, binary, construct, div, element, fma, forOf, ifOf, mod, mul, ref, u32 } from '../wgsl-build.ts';
+import { add, assign, construct, div, element, fma, forOf, ifOf, less, mod, mul, ref, u32 } from '../wgsl-build.ts';
 import { U32, vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 import type { Dispatch } from './contraction-direct.ts';
@@ -19,7 +20,7 @@ import { emitDepth } from './contraction-depth.ts';
 import { emitEpilogue } from './contraction-epilogue.ts';
 import { StagedOperand } from './contraction-operand.ts';
 import { emitPrologue } from './contraction-prologue.ts';
-import { sumTurns } from './contraction-split.ts';
+import { shareSums } from './contraction-split.ts';
 import { defineGroups } from './contraction-tile.ts';
 import type { Group } from './contraction-tile.ts';
 
@@ -46,7 +47,7 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
   const turn = splitK === 1 ? u32(0) : emitter.bind('turn', div(local, u32(groupM * groupN)));
   if (B > 1) emitter.defineAxis({ name: 'b', extent: B }, element(id, 2));
 
-  const partial = splitK > 1 ? (size / 2) * threadM * threadN : 0;
+  const partial = 4 * turnsLayout(splitK, groupM * groupN, (threadM * threadN) / 4, 4).elements;
   const before = problem.prologue ? prologueSeats(problem.prologue, problem.prologue.side === 'left' ? rows : columns, size).bytes : 0;
   const padded = 4 * (tileK * (rows + columns + 8) + partial) + before <= emitter.target.limits.maxComputeWorkgroupStorageSize;
   const staging = { size, tileK, tiles, groups, padded };
@@ -77,20 +78,25 @@ export function emitStaged(emitter: Emitter, values: Values, original: Contracti
     const positions = Array.from({ length: count }, (_, q) => add(add(mul(group, u32(inGroup * count)), t), u32(q * inGroup)));
     return defineGroups(emitter, { role, extent, width: 4, threads: threads[role] }, positions, (thread, q) => Math.floor(thread / inGroup) * inGroup * count + q * inGroup + (thread % inGroup));
   };
-  const finish = (): void => {
-    const m = side('m', ty, element(id, 1));
+  const finish = (m: readonly Group[], own: readonly (readonly WgslExpr[])[]): void => {
     const n = side('n', tx, element(id, 0));
-    emitEpilogue(emitter, values, problem, { rows: m.flatMap((g) => g.points), columns: n, sum: (i, j) => sums[i][j], threadsN: threads.n, repeats: B });
+    emitEpilogue(emitter, values, problem, { rows: m.flatMap((g) => g.points), columns: n, sum: (i, j) => own[i][j], threadsN: threads.n, repeats: B });
   };
   if (splitK === 1) {
-    finish();
+    finish(side('m', ty, element(id, 1)), sums);
   } else {
-    sumTurns(emitter, sums.flat(), turn, local, splitK, groupM * groupN);
+    const { sharers, rows: shares, collect } = shareSums(emitter, sums, { count: splitK, turn, threads: groupM * groupN, place: local, neighbours: 'place' });
     const last = emitter.nested({}, () => {
-      emitter.runs(groups * groupM * groupN);
-      finish();
+      emitter.runs(groups * groupM * groupN * sharers);
+      const first = mul(element(id, 1), u32(rows));
+      const positions = shares.map((i) => add(add(first, mul(add(ty, u32(Math.floor(i / 4) * groupM)), u32(4))), sharers === 1 ? u32(i % 4) : add(turn, u32(i % 4))));
+      const rowOf = (thread: number, j: number): number => {
+        const [tile, share] = [Math.floor(thread / sharers), thread % sharers];
+        return Math.floor(tile / groupM) * rows + (Math.floor(shares[j] / 4) * groupM + (tile % groupM)) * 4 + (shares[j] % 4) + share;
+      };
+      finish(defineGroups(emitter, { role: 'own_m', extent: M, width: 1, threads: threads.m * sharers }, positions, rowOf), collect());
     });
-    emitter.push(ifOf(binary('==', turn, u32(0)), last));
+    emitter.push(sharers < splitK ? ifOf(less(turn, u32(sharers)), last) : { kind: 'block', body: last });
   }
   return { workgroupSize: [size, 1, 1], workgroups };
 }

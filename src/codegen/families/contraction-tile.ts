@@ -26,7 +26,8 @@ export interface Group {
 }
 
 export interface Side {
-  readonly role: 'm' | 'n';
+  /** What its axes are called: others of the kernel, in scopes around too, have other names or the same values. */
+  readonly role: 'm' | 'n' | 'own_m';
   /** M or N */
   readonly extent: number;
   readonly width: 1 | 2 | 4;

@@ -15,6 +15,8 @@ export interface Seats {
   readonly rows: number;
   /** Threads of the workgroup; those past threads * rows have a place of their own in memory and no row. */
   readonly size: number;
+  /** Threads of a row that have something, the first of them; the others' values change nothing. Default: all. */
+  readonly filled?: number;
   /** This thread's row within the workgroup, and its place in the row. */
   readonly row: WgslExpr;
   readonly lane: WgslExpr;
@@ -43,15 +45,16 @@ export function greatestOfSubgroups(emitter: Emitter, parts: WgslExpr, own: Wgsl
 /** The threads' values combined, in every thread of the row. Barriers: every thread of the workgroup must come here. */
 export function meetRow(emitter: Emitter, { name, op, dtype }: Meeting, own: WgslExpr, seats: Seats): WgslExpr {
   const { threads, rows, size, row, lane } = seats;
+  const filled = Math.min(threads, seats.filled ?? threads);
   const array = (part: string, length: number): WgslExpr => emitter.workgroupVar(`${name}_${part}`, { kind: 'array', of: typeOf(dtype), length });
   const parts = array('parts', size);
-  const sums = threads > DIRECT ? array('sums', FEW * rows) : undefined;
+  const sums = filled > DIRECT ? array('sums', FEW * rows) : undefined;
   const base = (length: number): WgslExpr => (rows === 1 ? u32(0) : mul(row, u32(length)));
   emitter.push(assign(element(parts, emitter.builtin('local_invocation_index')), own), barrier);
-  if (!sums) return combined(emitter, op, parts, base(threads), threads, 1);
+  if (!sums) return combined(emitter, op, parts, base(threads), filled, 1);
   // First every sixteenth thread's share, then those.
   const partial = emitter.nested({}, () => {
-    const sum = combined(emitter, op, parts, add(base(threads), lane), threads / FEW, FEW);
+    const sum = combined(emitter, op, parts, add(base(threads), lane), Math.ceil(filled / FEW), FEW);
     emitter.push(assign(element(sums, add(base(FEW), lane)), sum));
   });
   emitter.push(ifOf(less(lane, u32(FEW)), partial), barrier);
