@@ -27,8 +27,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the tile of values is overwritten while it is read',
     file: 'src/codegen/families/attention-tiles.ts',
-    find: 'emitter.push(barrier);\n      values.stage(this.chunkOf(over), false);',
-    replace: 'values.stage(this.chunkOf(over), false);',
+    find: 'emitter.push(barrier);\n      values.stage(this.chunkOf(over), schedule.prefetch ?? false);',
+    replace: 'values.stage(this.chunkOf(over), schedule.prefetch ?? false);',
     about: String.raw`softmax\(s`,
   },
   {
