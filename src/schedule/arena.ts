@@ -84,18 +84,32 @@ function search(intervals: readonly Interval[], limit: number, alignment: number
     const fitting = gaps.filter((g) => g.to - g.from >= bytes).sort((a, b) => a.to - a.from - (b.to - b.from));
     return [...new Set(fitting.flatMap((g) => [g.from, Math.floor((g.to - bytes) / alignment) * alignment]))];
   };
-  const choose = (at: number, before: readonly number[]): boolean => {
-    if (at === order.length) return true;
+  interface Frame {
+    /** What is live beside the interval that this frame places, its choices, and how many of them were tried. */
+    readonly live: readonly number[];
+    readonly offsets: readonly number[];
+    tried: number;
+  }
+  const frame = (at: number, before: readonly number[]): Frame => {
     const { bytes, live: [first] } = intervals[order[at]];
     const live = before.filter((j) => intervals[j].live[1] >= first);
-    for (const offset of choices(bytes, live)) {
-      if (tries-- <= 0) return false;
-      offsets[order[at]] = offset;
-      if (choose(at + 1, [...live, order[at]])) return true;
-    }
-    return false;
+    return { live, offsets: choices(bytes, live), tried: 0 };
   };
-  return choose(0, []) ? offsets : undefined;
+  // A stack of its own: unfused graphs have more tensors than calls can nest.
+  const frames = [frame(0, [])];
+  while (frames.length > 0) {
+    const top = frames.at(-1)!;
+    const own = order[frames.length - 1];
+    if (top.tried === top.offsets.length) {
+      frames.pop();
+      continue;
+    }
+    if (tries-- <= 0) return undefined;
+    offsets[own] = top.offsets[top.tried++];
+    if (frames.length === order.length) return offsets;
+    frames.push(frame(frames.length, [...top.live, own]));
+  }
+  return undefined;
 }
 
 export function livenessBound(intervals: readonly Interval[]): number {
