@@ -86,6 +86,13 @@ export const and = (a: WgslExpr, b: WgslExpr): WgslExpr => binary('&', a, b);
 export const negate = (a: WgslExpr): WgslExpr => ({ kind: 'unary', op: '-', type: valueType(a), a });
 export const not = (a: WgslExpr): WgslExpr => ({ kind: 'unary', op: '!', type: valueType(a), a });
 
+/** Terms combined two by two: a chain would wait for every step. */
+export function inPairs(terms: readonly WgslExpr[], combine: (a: WgslExpr, b: WgslExpr) => WgslExpr): WgslExpr {
+  let left = terms;
+  while (left.length > 1) left = left.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < left.length ? combine(x, left[i + 1]) : x]));
+  return left[0];
+}
+
 /** Built-ins whose arguments and result have one type. */
 export function same(name: string, ...args: WgslExpr[]): WgslExpr {
   const width = Math.max(...args.map((a) => valueType(a).width)) as Width;

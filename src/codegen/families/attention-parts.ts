@@ -3,7 +3,7 @@ import type { AttentionLayout } from '../../kernel-attention-layout.ts';
 import type { ReduceName } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
 import { combine } from '../scalar.ts';
-import { add, assign, barrier, element, ifOf, less, mul, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, element, ifOf, inPairs, less, mul, u32 } from '../wgsl-build.ts';
 import { vector } from '../wgsl.ts';
 import type { WgslExpr } from '../wgsl.ts';
 
@@ -38,11 +38,9 @@ export class RowParts {
     return own.map((_, r) => this.strided(op, some, line(r, few), few, 1));
   }
 
-  /** In pairs: a chain would wait for every step. */
   private strided(op: ReduceName, from: WgslExpr, base: WgslExpr, count: number, step: number): WgslExpr {
     const at = this.emitter.bind('base', base);
-    let parts = Array.from({ length: count }, (_, i) => element(from, add(at, u32(i * step))));
-    while (parts.length > 1) parts = parts.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < parts.length ? combine(op, x, parts[i + 1]) : x]));
-    return this.emitter.bind('whole', parts[0]);
+    const parts = Array.from({ length: count }, (_, i) => element(from, add(at, u32(i * step))));
+    return this.emitter.bind('whole', inPairs(parts, (a, b) => combine(op, a, b)));
   }
 }

@@ -1,7 +1,7 @@
 /** Sums over the threads of a workgroup that take turns at the depth of a tile. */
 import { rowSharers, turnsLayout } from '../../kernel-turns.ts';
 import type { Emitter } from '../emitter.ts';
-import { add, and, assign, barrier, binary, element, ifOf, less, mod, mul, sub, u32 } from '../wgsl-build.ts';
+import { add, and, assign, barrier, binary, element, ifOf, inPairs, less, mod, mul, sub, u32 } from '../wgsl-build.ts';
 import type { WgslExpr, WgslStatement } from '../wgsl.ts';
 
 export interface Turns {
@@ -59,10 +59,8 @@ export function shareSums(emitter: Emitter, sums: readonly (readonly WgslExpr[])
   const sharers = rowSharers(rows, parts);
   const own = Array.from({ length: rows / sharers }, (_, i) => i * sharers);
   const total = (row: WgslExpr, group: number): WgslExpr => {
-    let all = Array.from({ length: parts }, (_, t) => slot(u32(t), add(mul(row, u32(groups)), u32(group))));
-    // In pairs: a chain would wait for every addition.
-    while (all.length > 1) all = all.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < all.length ? add(x, all[i + 1]) : x]));
-    return emitter.bind('sum', all[0]);
+    const all = Array.from({ length: parts }, (_, t) => slot(u32(t), add(mul(row, u32(groups)), u32(group))));
+    return emitter.bind('sum', inPairs(all, add));
   };
   return {
     sharers,

@@ -3,7 +3,7 @@ import type { DType } from '../../graph.ts';
 import type { ReduceName } from '../../kernel.ts';
 import type { Emitter } from '../emitter.ts';
 import { combine, typeOf } from '../scalar.ts';
-import { add, assign, barrier, binary, element, ifOf, less, mul, same, u32 } from '../wgsl-build.ts';
+import { add, assign, barrier, binary, element, ifOf, inPairs, less, mul, same, u32 } from '../wgsl-build.ts';
 import type { WgslExpr } from '../wgsl.ts';
 
 /** Threads that read all partial results themselves; more are summed in two steps. */
@@ -63,8 +63,6 @@ export function meetRow(emitter: Emitter, { name, op, dtype }: Meeting, own: Wgs
 
 function combined(emitter: Emitter, op: ReduceName, from: WgslExpr, base: WgslExpr, count: number, step: number): WgslExpr {
   const at = emitter.bind('base', base);
-  let sums = Array.from({ length: count }, (_, i) => element(from, add(at, u32(i * step))));
-  // In pairs: a chain would wait for every addition.
-  while (sums.length > 1) sums = sums.flatMap((x, i) => (i % 2 === 1 ? [] : [i + 1 < sums.length ? combine(op, x, sums[i + 1]) : x]));
-  return emitter.bind('all', sums[0]);
+  const parts = Array.from({ length: count }, (_, i) => element(from, add(at, u32(i * step))));
+  return emitter.bind('all', inPairs(parts, (a, b) => combine(op, a, b)));
 }
